@@ -1,0 +1,93 @@
+"""Every error this package raises on purpose.
+
+The tree, and what a retry of the task can do about each::
+
+    BikError
+    ├── BikConfigError            a Connection or an argument is wrong           no: mend it first
+    ├── BikEventError             an event breaks BIK's contract or BIK refused it  no: mend the event
+    ├── BikInputError             the input is nothing that holds events         no: mend the input
+    ├── BikStorageError           a file cannot be read or written               yes, once the storage is back
+    ├── BikInputChangedError      a retry reads another input than the first try no: restore the input, or start over
+    ├── BikCheckpointError        the checkpoint cannot be read                  no: see its text
+    ├── BikSupersededError        another try of the same task has taken over    no: the other one goes on
+    ├── BikFatalAnswerError       BIK or the way to it refuses every request     no: mend it, then clear the task
+    ├── BikTooManyRejectedError   more events were rejected than allowed         no: mend the dead letters
+    └── BikUnresolvedError        some events could not be settled               yes
+
+All of them can be pickled, and none carries personal data or a secret: an event is named by its place in the input.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "BikCheckpointError",
+    "BikConfigError",
+    "BikError",
+    "BikEventError",
+    "BikFatalAnswerError",
+    "BikInputChangedError",
+    "BikInputError",
+    "BikStorageError",
+    "BikSupersededError",
+    "BikTooManyRejectedError",
+    "BikUnresolvedError",
+]
+
+
+class BikError(Exception):
+    """Root of the tree; its text is written for the person on call.
+
+    Args:
+        message: What happened, where, what to do next and whether a retry is safe.
+    """
+
+    retry_can_help: bool = False
+    """Whether running the same task again, with nothing changed, may succeed."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class BikConfigError(BikError):
+    """A Connection, an extra or an argument is missing or wrong. Nothing was sent."""
+
+
+class BikEventError(BikError):
+    """One event breaks the contract, or BIK refused it; the text names the reason code, never the value."""
+
+
+class BikInputError(BikError):
+    """The input is not what the operator takes."""
+
+
+class BikStorageError(BikError):
+    """A file cannot be read or written. The text names the file, without its directory's secrets."""
+
+    retry_can_help = True
+
+
+class BikInputChangedError(BikError):
+    """A retry reads something else than what an earlier try has sent from. Nothing was sent in this try."""
+
+
+class BikCheckpointError(BikError):
+    """The checkpoint is there and cannot be understood. Nothing was sent."""
+
+
+class BikSupersededError(BikError):
+    """A newer try of the same task has taken over the checkpoint; this one has stopped sending."""
+
+
+class BikFatalAnswerError(BikError):
+    """An answer that every further request would get too: wrong key, wrong host, a redirect, a bad certificate."""
+
+
+class BikTooManyRejectedError(BikError):
+    """Everything deliverable was delivered; more events were rejected than ``max_rejected`` allows."""
+
+
+class BikUnresolvedError(BikError):
+    """Some events are neither confirmed nor rejected, for example because BIK was out of reach for too long."""
+
+    retry_can_help = True

@@ -1,0 +1,65 @@
+"""What Airflow learns about the package. A mistake here breaks every `airflow` command, so it is a plain dict."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_provider_bik import __version__
+
+__all__ = ["get_provider_info"]
+
+
+def get_provider_info() -> dict[str, Any]:  # Airflow's JSON schema, not ours, says what is in it
+    """Describe the provider; the shape is that of Airflow's ``provider_info.schema.json``."""
+    return {
+        "package-name": "airflow-provider-bik",
+        "name": "BIK",
+        "description": "Carries customer events from a warehouse into BIK, with the right migration flags.",
+        "versions": [__version__],
+        "state": "ready",
+        "source-date-epoch": 1795478400,
+        "hooks": [{"integration-name": "BIK", "python-modules": ["airflow_provider_bik.hooks.bik"]}],
+        "operators": [{"integration-name": "BIK", "python-modules": ["airflow_provider_bik.operators.bik"]}],
+        "integrations": [
+            {"integration-name": "BIK", "external-doc-url": "https://bik.ai", "tags": ["service"]},
+        ],
+        "connection-types": [
+            {
+                "connection-type": "bik",
+                "hook-class-name": "airflow_provider_bik.hooks.bik.BikHook",
+                "hook-name": "BIK",
+                "ui-field-behaviour": {
+                    "hidden-fields": ["schema"],
+                    "relabeling": {"login": "API key", "password": "API secret"},
+                    "placeholders": {
+                        "host": "https://bikapi.bikayi.app",
+                        "login": "from BIK's developer portal; empty if the secret is an AUTH_TOKEN",
+                        "password": "from BIK's developer portal",
+                    },
+                },
+                "conn-fields": {
+                    "app_id": _field("App ID", "string", "BIK's appId; only the connection test needs it"),
+                    "connect_timeout": _field("Connect timeout", "number", "seconds; 10 if empty"),
+                    "read_timeout": _field(
+                        "Read timeout", "number", "seconds without a byte of the answer; 60 if empty"
+                    ),
+                    "proxy": _field(
+                        "Proxy",
+                        "string",
+                        "URL of an HTTP proxy, or 'environment' for the variables of the worker",
+                        "password",
+                    ),
+                    "ca_file": _field(
+                        "CA file", "string", "PEM file on the worker, instead of the system's authorities"
+                    ),
+                },
+            }
+        ],
+    }
+
+
+def _field(label: str, kind: str, description: str, form: str | None = None) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": [kind, "null"], "default": None}
+    if form is not None:
+        schema["format"] = form
+    return {"label": label, "description": description, "schema": schema}

@@ -1,0 +1,41 @@
+"""A metadata database and a home for Airflow of the tests' own, made before Airflow is imported for the first time."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parent.parent
+
+# One home for each process: pytest-xdist runs several of them, and SQLite has one writer.
+_HOME = tempfile.TemporaryDirectory(prefix="airflow-home-", ignore_cleanup_errors=True)
+
+os.environ.update(
+    AIRFLOW_HOME=_HOME.name,
+    AIRFLOW__CORE__DAGS_FOLDER=str(REPOSITORY / "dags"),
+    AIRFLOW__CORE__LOAD_EXAMPLES="False",
+    AIRFLOW__CORE__UNIT_TEST_MODE="False",
+    AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=f"sqlite:///{_HOME.name}/airflow.db",
+    AIRFLOW__CORE__INTERNAL_API_SECRET_KEY="only-for-tests",
+    AIRFLOW__API_AUTH__JWT_SECRET="only-for-tests-and-long-enough-to-pass-for-a-secret",
+)
+
+
+@pytest.fixture(scope="session")
+def airflow_db() -> Path:
+    """Airflow's home, with an up-to-date metadata database in it."""
+    command = [sys.executable, "-m", "airflow", "db", "migrate"]
+    subprocess.run(command, check=True, capture_output=True, timeout=300)
+    return Path(_HOME.name)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _home_goes_when_the_tests_end() -> Iterator[None]:
+    yield
+    _HOME.cleanup()
