@@ -1,0 +1,296 @@
+"""`BikHook`: an Airflow Connection that can send events."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Protocol, cast
+from urllib.parse import urlsplit
+
+from airflow.providers.common.compat.sdk import mask_secret
+from airflow.providers.http.hooks.http import HttpHook
+from requests import Session
+from requests.auth import HTTPBasicAuth
+
+from airflow_provider_bik.client import BikClient, ClientSettings
+from airflow_provider_bik.dead_letters import NoDeadLetters
+from airflow_provider_bik.delivery import (
+    Answer,
+    AnswerClass,
+    Checkpoint,
+    DeadLetter,
+    DeliveryReport,
+    DeliverySettings,
+    Journal,
+    deliver,
+    verdict,
+)
+from airflow_provider_bik.delivery.outcomes import DeadLetterSink
+from airflow_provider_bik.errors import BikError, BikEventError
+from airflow_provider_bik.events import Contract, Mode, PipelineRule
+from airflow_provider_bik.hooks.connection import ConnectionLike, client_settings
+from airflow_provider_bik.sources import in_chunks, read_events
+from airflow_provider_bik.threads import run
+
+__all__ = ["BikHook", "DeadLetters", "StopSwitch"]
+
+
+class DeadLetters(DeadLetterSink, Protocol):
+    """Where dead letters go, and how they are made one file at the end."""
+
+    def check(self) -> None:
+        """Prove that dead letters can be written."""
+
+    def join(self) -> str | None:
+        """Make one file of what was written; returns where it is, if there is any."""
+
+    def tidy(self) -> None:
+        """Remove what no longer counts."""
+
+
+class BikHook(HttpHook):
+    """Sends events to BIK with the credentials of an Airflow Connection of type ``bik``.
+
+    The Connection: login = API key, password = API secret (or, with an empty login, BIK's ready-made AUTH_TOKEN), host
+    if it is not ``https://bikapi.bikayi.app``, and the extras of `airflow_provider_bik.hooks.connection.EXTRAS`.
+
+    Args:
+        bik_conn_id: The Connection.
+    """
+
+    conn_name_attr = "bik_conn_id"
+    default_conn_name = "bik_default"
+    conn_type = "bik"
+    hook_name = "BIK"
+
+    def __init__(self, bik_conn_id: str = default_conn_name) -> None:
+        super().__init__(method="POST", http_conn_id=bik_conn_id)
+        self.bik_conn_id = bik_conn_id
+        self._settings: ClientSettings | None = None
+
+    @property
+    def settings(self) -> ClientSettings:
+        """The Connection, read once.
+
+        Raises:
+            BikConfigError: A field of the Connection is missing or wrong.
+        """
+        if self._settings is None:
+            self._settings = client_settings(cast("ConnectionLike", self.get_connection(self.bik_conn_id)))
+            credentials = self._settings.credentials
+            for secret in (credentials.key, credentials.secret, credentials.token, self._settings.proxy or ""):
+                mask_secret(secret)
+        return self._settings
+
+    @property
+    def host(self) -> str:
+        """The host's name, for messages."""
+        return urlsplit(self.settings.base_url).netloc
+
+    def get_conn(self, headers: dict[Any, Any] | None = None, extra_options: dict[str, Any] | None = None) -> Session:
+        """A `requests` session for other calls to BIK's API through `HttpHook.run`; events go through `send_events`.
+
+        Args:
+            headers: Further headers.
+            extra_options: As for `HttpHook.run`.
+        """
+        settings = self.settings
+        self.base_url, self._base_url_initialized = settings.base_url, True
+        self.merged_extra = dict(extra_options or {})
+        session = Session()
+        session.auth = HTTPBasicAuth(settings.credentials.key, settings.credentials.secret)
+        session.trust_env = False
+        session.max_redirects = 0
+        session.verify = settings.verify and (settings.ca_file or True)
+        session.proxies = {"http": settings.proxy, "https": settings.proxy} if settings.proxy else {}
+        session.headers.update(headers or {})
+        return self._configure_session_from_mount_adapters(session)
+
+    def send_event(self, event: Mapping[str, object], *, pipeline: str = "auto") -> None:
+        """Send one event.
+
+        Args:
+            event: With BIK's own field names.
+            pipeline: ``auto``, ``realtime`` or ``migration``.
+
+        Raises:
+            BikEventError: The event breaks the contract, or BIK refused it.
+            BikError: See `airflow_provider_bik.errors`; `BikUnresolvedError` if BIK may or may not have it.
+        """
+        rule = PipelineRule(mode=Mode(pipeline))
+        kept = _Kept()
+        report = self.deliver([event], contract=Contract(now=datetime.now(UTC), rule=rule), dead_letters=kept)
+        if kept.letters:
+            message = (
+                f"The event was not taken: {kept.letters[0].rejection}. Mend it; sending it as it is cannot succeed."
+            )
+            raise BikEventError(message)
+        if error := verdict(report, max_rejected=0, host=self.host):
+            raise error
+
+    def send_events(self, events: object, *, pipeline: str = "auto", max_rejected: float = 0) -> DeliveryReport:
+        """Send many events, in batches; what `BikSendEventsOperator` does, without its options.
+
+        Args:
+            events: Anything `airflow_provider_bik.sources.read_events` takes.
+            pipeline: ``auto``, ``realtime`` or ``migration``.
+            max_rejected: How many rejections are allowed, as a number or, below 1, a share.
+
+        Returns:
+            What became of each event.
+
+        Raises:
+            BikError: See `airflow_provider_bik.errors`. Everything deliverable was delivered before
+                `BikTooManyRejectedError`.
+        """
+        contract = Contract(now=datetime.now(UTC), rule=PipelineRule(mode=Mode(pipeline)))
+        report = self.deliver(events, contract=contract)
+        if error := verdict(report, max_rejected=max_rejected, host=self.host):
+            raise error
+        return report
+
+    def deliver(
+        self,
+        events: object,
+        *,
+        contract: Contract,
+        settings: DeliverySettings | None = None,
+        dead_letters: DeadLetters | None = None,
+        journal: Journal | None = None,
+        start: Checkpoint | None = None,
+        stopping: StopSwitch | None = None,
+    ) -> DeliveryReport:
+        """Bring every event to an outcome and report it; the outcome itself is never raised.
+
+        Args:
+            events: Anything `airflow_provider_bik.sources.read_events` takes.
+            contract: Checks and encodes one event.
+            settings: How to deliver.
+            dead_letters: Where rejected events go; they are only counted if None.
+            journal: Keeps the checkpoint; None keeps none.
+            start: The checkpoint to begin from.
+            stopping: Ends delivery in order, from a signal handler or another thread.
+
+        Raises:
+            BikError: The Connection, the input, the dead letters or the checkpoint cannot be used.
+        """
+        client_settings = self.settings
+        how = settings or DeliverySettings()
+        switch = stopping or StopSwitch()
+
+        async def work() -> DeliveryReport:
+            async with BikClient(client_settings, max_connections=how.max_concurrency) as client:
+                return await deliver(
+                    in_chunks(read_events(events)),
+                    contract=contract,
+                    send=client.send,
+                    dead_letters=dead_letters or NoDeadLetters(),
+                    settings=how,
+                    chance=random.Random(),  # noqa: S311 - jitter, not secrecy
+                    journal=journal,
+                    start=start,
+                    stopping=switch.event(),
+                )
+
+        return run(work(), interrupted=switch.press)
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Check the Connection against BIK, without sending an event.
+
+        Returns:
+            Whether it works, and a sentence for the person at the connection form.
+        """
+        try:
+            settings = self.settings
+            if settings.app_id is None:
+                return False, (
+                    "Not checked: BIK's credential check needs your appId. Add the extra app_id and test again; "
+                    "events can be sent without it."
+                )
+            answer = run(_check(settings))
+        except BikError as error:
+            return False, error.message
+        match answer.means:
+            case AnswerClass.CONFIRMED:
+                return True, "BIK accepts this API key and secret for this app_id."
+            case AnswerClass.FATAL:
+                return False, f"{answer.cause}. {answer.advice}"
+            case AnswerClass.REFUSED:
+                return (
+                    False,
+                    f"BIK refused ({answer.cause}). Check API key, API secret and app_id; they must belong together.",
+                )
+            case _:
+                return False, f"BIK did not answer clearly ({answer.cause}). Try again later."
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """The connection form of Airflow below 3.2; later ones read the provider info, which says the same."""
+        form = _connection_type()["ui-field-behaviour"]
+        return {
+            "hidden_fields": form["hidden-fields"],
+            "relabeling": form["relabeling"],
+            "placeholders": form["placeholders"],
+        }
+
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """The extra fields in the connection form of Airflow below 3.2."""
+        from flask_appbuilder.fieldwidgets import BS3PasswordFieldWidget, BS3TextFieldWidget  # noqa: PLC0415 - 2.x only
+        from wtforms import PasswordField, StringField  # noqa: PLC0415 - 2.x only
+
+        return {
+            name: PasswordField(field["label"], widget=BS3PasswordFieldWidget())
+            if field["schema"].get("format") == "password"
+            else StringField(field["label"], widget=BS3TextFieldWidget(), description=field["description"])
+            for name, field in _connection_type()["conn-fields"].items()
+        }
+
+
+def _connection_type() -> dict[str, Any]:
+    from airflow_provider_bik.get_provider_info import get_provider_info  # noqa: PLC0415 - needed for old forms only
+
+    described: dict[str, Any] = get_provider_info()["connection-types"][0]
+    return described
+
+
+class StopSwitch:
+    """Tells a delivery, from a signal handler or another thread, to end in order."""
+
+    def __init__(self) -> None:
+        self._pressed = False
+        self._bound: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
+
+    def press(self) -> None:
+        """End delivery; does nothing if there is none."""
+        self._pressed = True
+        if self._bound is not None:
+            loop, event = self._bound
+            with contextlib.suppress(RuntimeError):  # the loop may have ended a moment ago
+                loop.call_soon_threadsafe(event.set)
+
+    def event(self) -> asyncio.Event:
+        """The event for the loop that is running."""
+        event = asyncio.Event()
+        self._bound = (asyncio.get_running_loop(), event)
+        if self._pressed:
+            event.set()
+        return event
+
+
+class _Kept(NoDeadLetters):
+    """Dead letters in memory, for a single event."""
+
+    def __init__(self) -> None:
+        self.letters: list[DeadLetter] = []
+
+    async def write(self, letters: Sequence[DeadLetter]) -> None:
+        self.letters.extend(letters)
+
+
+async def _check(settings: ClientSettings) -> Answer:
+    async with BikClient(settings) as client:
+        return await client.check_credentials()
