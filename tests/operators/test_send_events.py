@@ -1,0 +1,387 @@
+"""The operator, executed directly against a local BIK; `test_in_airflow.py` runs it in a real Airflow."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, ObjectStoragePath
+
+from airflow_provider_bik.errors import BikConfigError
+from airflow_provider_bik.operators.bik import BikSendEventsOperator
+from airflow_provider_bik.sandbox import Fault, FaultPlan, Sandbox
+from tests.operators.support import connection, event
+
+ORDER = "eventProperties.orderId"
+LONG_AGO = "2024-03-10T12:30:00Z"
+
+
+class Ti:
+    """A task instance, as far as the operator looks at it."""
+
+    dag_id, run_id, task_id, map_index = "dag", "../../run:2026-11-24T00:00:00+00:00", "send", -1
+
+    def __init__(self) -> None:
+        self.pushed: dict[str, Any] = {}
+
+    def xcom_push(self, key: str, value: object) -> None:
+        self.pushed[key] = value
+
+
+def execute(events: object, *, run_type: str = "manual", ti: Ti | None = None, **arguments: Any) -> dict[str, Any]:
+    operator = BikSendEventsOperator(task_id="send", events=events, **arguments)
+    context = {"ti": ti or Ti(), "dag_run": SimpleNamespace(run_type=run_type)}
+    return cast("dict[str, Any]", operator.execute(cast("Any", context)))
+
+
+def sizes(bik: Sandbox) -> list[int]:
+    return sorted((request.events for request in bik.requests), reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"), [(0, []), (1, [1]), (100, [100]), (101, [100, 1]), (250, [100, 100, 50])]
+)
+def test_events_go_out_in_batches_of_100(bik: Sandbox, number: int, expected: list[int]) -> None:
+    report = execute([event(n) for n in range(number)])
+    assert sizes(bik) == expected
+    assert (report["read"], report["confirmed"], report["requests"]) == (number, number, len(expected))
+    assert bik.ledger.count(pipeline="realtime") == number
+
+
+def test_a_batch_of_one_uses_send_event(bik: Sandbox) -> None:
+    execute([event(n) for n in range(101)])
+    assert sorted(request.endpoint.rsplit("/", 1)[-1] for request in bik.requests) == ["sendEvent", "sendEvents"]
+
+
+def test_every_event_gets_the_flags_of_its_pipeline(bik: Sandbox) -> None:
+    report = execute([event(1), event(2, createdAt=LONG_AGO)])
+    assert report["pipelines"] == {"realtime": 1, "migration": 1}
+    assert bik.ledger.counts("pipeline") == {("realtime",): 1, ("migration",): 1}
+
+
+def test_auto_means_migration_in_an_airflow_backfill(bik: Sandbox) -> None:
+    with pytest.raises(AirflowFailException, match="created_at_missing"):
+        execute([event(1), event(2, createdAt=LONG_AGO)], run_type="backfill")
+    assert bik.ledger.counts("pipeline") == {("migration",): 1}
+
+
+def test_realtime_max_age_lets_young_events_trigger_journeys(bik: Sandbox) -> None:
+    young = datetime.now(UTC) - timedelta(minutes=5)
+    report = execute([event(1, createdAt=young), event(2, createdAt=LONG_AGO)], realtime_max_age=timedelta(hours=1))
+    assert report["pipelines"] == {"realtime": 1, "migration": 1}
+    assert report["dropped_created_at"] == 1
+
+
+def test_created_at_drop_sends_dated_events_as_realtime_and_says_so(bik: Sandbox) -> None:
+    report = execute([event(createdAt=LONG_AGO)], pipeline="realtime", created_at="drop")
+    assert report["dropped_created_at"] == 1
+    assert bik.ledger.counts("pipeline") == {("realtime",): 1}
+
+
+def test_one_bad_event_in_100_is_found_and_its_neighbours_are_confirmed(tmp_path: Path, bik: Sandbox) -> None:
+    events = [event(n) for n in range(100)]
+    for item in events[:]:
+        item["eventName"] = "purchasedAProduct"
+        item["eventProperties"]["variantId"] = "v"
+    del events[37]["eventProperties"]["variantId"]
+    with Sandbox(
+        api_key="key-of-the-tests",
+        api_secret="secret-of-the-tests",
+        required_properties={"purchasedAProduct": ["variantId"]},
+    ) as strict:
+        os.environ["AIRFLOW_CONN_BIK_STRICT"] = connection(strict)
+        try:
+            report = execute(events, bik_conn_id="bik_strict", dead_letter_path=str(tmp_path), max_rejected=1)
+        finally:
+            del os.environ["AIRFLOW_CONN_BIK_STRICT"]
+        assert strict.ledger.count() == 99
+        assert len(strict.requests) <= 15
+    assert (report["confirmed"], report["rejected"], report["unresolved"]) == (99, 1, 0)
+    assert report["reasons"] == {"refused": 1}
+    letter = json.loads(Path(report["dead_letter_path"].removeprefix("file://")).read_text())
+    assert letter["position"] == 37
+    assert letter["event"] == events[37]
+    assert letter["message"] == "'eventProperties.variantId' is required"
+    assert letter["status"] == 400
+
+
+def test_rejections_within_the_limit_are_dead_letters_and_the_task_succeeds(tmp_path: Path, bik: Sandbox) -> None:
+    events = [event(1), {"eventName": "ordered", "eventProperties": {}}, event(3)]
+    report = execute(events, dead_letter_path=str(tmp_path / "new"), max_rejected=0.5)
+    path = Path(report["dead_letter_path"].removeprefix("file://"))
+    assert [json.loads(line)["reason"] for line in path.read_text().splitlines()] == ["identity_missing"]
+    assert bik.ledger.count() == 2
+    assert path.parent == tmp_path / "new"
+    assert list(path.parent.iterdir()) == [path]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_more_rejections_than_allowed_fail_the_task_after_everything_good_was_delivered(bik: Sandbox) -> None:
+    ti = Ti()
+    with pytest.raises(AirflowFailException) as caught:
+        execute([event(1), event(2, phoneNumber="n/a"), event(3, createdAt="never")], ti=ti)
+    message = str(caught.value)
+    assert "2 of 3 events were rejected, 0 allowed" in message
+    assert "phone_invalid (at [1])" in message
+    assert "created_at_invalid (at [2])" in message
+    assert bik.ledger.count() == 1
+    assert ti.pushed["report"]["rejected"] == 2
+
+
+def test_all_rejected_is_a_failure_whatever_is_allowed(tmp_path: Path, bik: Sandbox) -> None:
+    with pytest.raises(AirflowFailException, match="2 of 2"):
+        execute([event(phoneNumber="x"), event(name=5)], max_rejected=1.0, dead_letter_path=str(tmp_path))
+    assert bik.requests == []
+
+
+def test_dead_letters_can_be_mended_and_sent(tmp_path: Path, bik: Sandbox) -> None:
+    report = execute([event(1), event(2, phoneNumber="x")], max_rejected=1, dead_letter_path=str(tmp_path))
+    path = Path(report["dead_letter_path"].removeprefix("file://"))
+    letter = json.loads(path.read_text())
+    del letter["event"]["phoneNumber"]
+    mended = tmp_path / "mended.ndjson"
+    mended.write_text(json.dumps(letter) + "\n")
+    assert execute(str(mended))["confirmed"] == 1
+    assert bik.ledger.counts("event.email") == {("customer1@example.com",): 1, ("customer2@example.com",): 1}
+
+
+def test_a_later_try_replaces_the_dead_letters_of_an_earlier_one(tmp_path: Path, bik: Sandbox) -> None:
+    report = execute([event(1), event(2, phoneNumber="x")], max_rejected=1, dead_letter_path=str(tmp_path))
+    assert len(list(tmp_path.iterdir())) == 1
+    again = execute([event(1), event(2)], max_rejected=1, dead_letter_path=str(tmp_path))
+    assert again["dead_letter_path"] is None
+    assert report["dead_letter_path"] is not None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dry_run_checks_and_counts_and_sends_and_writes_nothing(tmp_path: Path, bik: Sandbox) -> None:
+    events = [event(1), event(2, createdAt=LONG_AGO), event(3, phoneNumber="x")]
+    report = execute(events, dry_run="True", max_rejected=1, dead_letter_path=str(tmp_path))
+    assert (report["read"], report["deliverable"], report["rejected"], report["confirmed"]) == (3, 2, 1, 0)
+    assert report["pipelines"] == {"realtime": 1, "migration": 1}
+    assert bik.requests == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_fails_for_a_moment_is_sent_again_and_named(bik: Sandbox) -> None:
+    bik.faults = FaultPlan(
+        script=(
+            Fault(kind="status", status=500, when="before"),
+            Fault(kind="reset", when="after"),
+            Fault(kind="status", status=429, when="before", retry_after="0.1"),
+        )
+    )
+    report = execute([event(n) for n in range(150)])
+    assert report["confirmed"] == 150
+    assert report["failed_requests"] == 3
+    stored_twice = [
+        int(copy.example.removeprefix("order-")) for copy in bik.ledger.duplicates(key=ORDER) if copy.example
+    ]
+    assert stored_twice
+    named = {n for start, end in report["possible_duplicate_ranges"] for n in range(start, end)}
+    assert named >= set(stored_twice)
+    assert report["possible_duplicates"] == len(named)
+
+
+def test_hold_never_sends_again_what_may_have_arrived(tmp_path: Path, bik: Sandbox) -> None:
+    bik.faults = FaultPlan(script=(Fault(kind="reset", when="after"),))
+    report = execute(
+        [event(n) for n in range(150)], on_unconfirmed="hold", max_rejected=100, dead_letter_path=str(tmp_path)
+    )
+    assert bik.ledger.duplicates() == []
+    assert report["reasons"] == {"unconfirmed": 100}
+    assert (report["confirmed"], report["possible_duplicates"]) == (50, 0)
+
+
+def test_a_wrong_key_costs_one_request_and_says_what_to_check(bik: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_BIK_DEFAULT", connection(bik, password="wrong-secret"))
+    with pytest.raises(AirflowFailException) as caught:
+        execute([event(n) for n in range(5000)])
+    assert len(bik.requests) == 1
+    assert "check login and password of the Connection" in str(caught.value)
+    assert "wrong-secret" not in str(caught.value)
+    assert "key-of-the-tests" not in str(caught.value)
+
+
+def test_a_pause_longer_than_the_cap_leaves_the_rest_unresolved_for_a_retry(bik: Sandbox) -> None:
+    bik.faults = FaultPlan(script=(Fault(kind="status", status=429, when="before", retry_after="3600"),))
+    ti = Ti()
+    with pytest.raises(AirflowException, match="Retry-After 3600 s") as caught:
+        execute([event(n) for n in range(250)], ti=ti)
+    assert not isinstance(caught.value, AirflowFailException)
+    report = ti.pushed["report"]
+    assert report["read"] == report["unresolved"] > 0
+    assert len(bik.requests) == 1
+
+
+def test_ndjson_files_are_streamed_in_order(tmp_path: Path, bik: Sandbox) -> None:
+    import gzip  # noqa: PLC0415 - used here only
+
+    plain, zipped = tmp_path / "a.ndjson", tmp_path / "b.ndjson.gz"
+    plain.write_text("".join(json.dumps(event(n)) + "\n" for n in range(150)) + "\n\n")
+    zipped.write_bytes(gzip.compress(json.dumps(event(150)).encode()))
+    assert execute([str(plain), str(zipped)])["confirmed"] == 151
+    assert execute(ObjectStoragePath(str(plain)))["confirmed"] == 150
+    assert execute(f"file://{zipped}")["confirmed"] == 1
+
+
+def test_a_broken_line_is_a_rejection_with_its_place(tmp_path: Path, bik: Sandbox) -> None:
+    path = tmp_path / "orders.ndjson"
+    path.write_bytes(json.dumps(event(1)).encode() + b"\n{broken\n\xff\n[1]\n" + json.dumps(event(2)).encode())
+    report = execute(str(path), max_rejected=3, dead_letter_path=str(tmp_path / "dead"))
+    assert report["confirmed"] == 2
+    assert report["examples"] == {"not_readable": ["orders.ndjson:2", "orders.ndjson:3", "orders.ndjson:4"]}
+
+
+def test_a_missing_file_says_so_and_a_retry_is_safe(tmp_path: Path, bik: Sandbox) -> None:
+    with pytest.raises(AirflowException, match=r"missing.ndjson cannot be read \(FileNotFoundError\)") as caught:
+        execute(str(tmp_path / "missing.ndjson"))
+    assert not isinstance(caught.value, AirflowFailException)
+
+
+@pytest.mark.parametrize("events", [None, 5, '{"email": "asha@example.com"}', "a\nb"])
+def test_an_input_that_holds_no_events_is_an_error_without_its_content(bik: Sandbox, events: object) -> None:
+    with pytest.raises(AirflowFailException) as caught:
+        execute(events)
+    assert "asha" not in str(caught.value)
+    assert bik.requests == []
+
+
+def test_nested_lists_and_generators_are_taken(bik: Sandbox) -> None:
+    assert execute([[event(1), event(2)], [event(3)]])["confirmed"] == 3
+    assert execute(event(n) for n in range(3))["confirmed"] == 3
+    assert execute(event())["confirmed"] == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        ({"pipeline": "both"}, "pipeline"),
+        ({"on_unconfirmed": "drop"}, "on_unconfirmed"),
+        ({"created_at": "keep"}, "created_at"),
+        ({"batch_size": 0}, "batch_size"),
+        ({"batch_size": 101}, "batch_size"),
+        ({"max_concurrency": 0}, "max_concurrency"),
+        ({"max_requests_per_second": 0}, "max_requests_per_second"),
+        ({"max_rejected": -1, "dead_letter_path": "x"}, "max_rejected"),
+        ({"max_rejected": 1.5, "dead_letter_path": "x"}, "max_rejected"),
+        ({"max_rejected": 1}, "dead_letter_path"),
+        ({"realtime_max_age": 5}, "realtime_max_age"),
+        ({"realtime_max_age": timedelta(1), "pipeline": "migration"}, "realtime_max_age"),
+        ({"created_at": "drop"}, "created_at='drop'"),
+        ({"timezone": "Mars/Base"}, "timezone"),
+    ],
+)
+def test_a_wrong_argument_fails_when_the_dag_is_parsed(arguments: dict[str, Any], names: str) -> None:
+    with pytest.raises(BikConfigError, match=names):
+        BikSendEventsOperator(task_id="send", events=[], **arguments)
+
+
+def test_a_ceiling_of_requests_per_second_is_kept(bik: Sandbox) -> None:
+    execute([event(n) for n in range(8)], batch_size=1, max_requests_per_second=20, max_concurrency=8)
+    times = sorted(request.received_at for request in bik.requests)
+    assert times[-1] - times[0] >= 7 / 20 - 0.05
+
+
+def test_event_data_is_never_described_by_its_content() -> None:
+    operator = BikSendEventsOperator(task_id="send", events=[event(1)])
+    assert "customer1" not in repr(operator.events)
+    assert str(operator.events) == "<event data: list of 1>"
+
+
+def test_a_dry_run_with_rejections_says_that_nothing_was_sent(bik: Sandbox) -> None:
+    with pytest.raises(AirflowFailException, match=r"Dry run: 1 of 2 .* Nothing was sent"):
+        execute([event(1), event(2, phoneNumber="x")], dry_run=True)
+    assert bik.requests == []
+
+
+def test_a_file_that_fails_half_way_leaves_a_report_of_what_was_sent(tmp_path: Path, bik: Sandbox) -> None:
+    first = tmp_path / "first.ndjson"
+    first.write_text("".join(json.dumps(event(n)) + "\n" for n in range(1200)))
+    ti = Ti()
+    with pytest.raises(AirflowException, match=r"missing.ndjson cannot be read .* Confirmed so far: ") as caught:
+        execute([str(first), str(tmp_path / "missing.ndjson")], ti=ti)
+    assert not isinstance(caught.value, AirflowFailException)
+    report = ti.pushed["report"]
+    assert report["stopped_by"] == "failed"
+    assert report["confirmed"] == bik.ledger.count()
+    assert report["read"] == report["confirmed"] + report["unresolved"]
+
+
+def test_dead_letters_that_cannot_be_written_are_found_out_before_anything_is_sent(
+    tmp_path: Path, bik: Sandbox
+) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(AirflowException, match="cannot be written"):
+        execute([event(1)], dead_letter_path=str(tmp_path / "file" / "below"))
+    assert bik.requests == []
+
+
+def test_a_dead_letter_path_that_is_rendered_to_nothing_is_refused_where_it_is_needed(bik: Sandbox) -> None:
+    operator = BikSendEventsOperator(task_id="send", events=[event(1)], dead_letter_path="{{ x }}", max_rejected=1)
+    operator.dead_letter_path = ""
+    with pytest.raises(AirflowFailException, match="dead_letter_path"):
+        operator.execute(cast("Any", {"ti": Ti(), "dag_run": SimpleNamespace(run_type="manual")}))
+    assert bik.requests == []
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("broken.ndjson.gz", b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03garbage", "broken.ndjson.gz cannot be read"),
+        ("cut.ndjson.gz", b"\x1f\x8b\x08\x00", "cut.ndjson.gz cannot be read"),
+    ],
+)
+def test_a_damaged_archive_is_named(tmp_path: Path, bik: Sandbox, name: str, content: bytes, says: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(AirflowException, match=says):
+        execute(str(tmp_path / name))
+    assert bik.requests == []
+
+
+@pytest.mark.parametrize(("path", "says"), [("nosuch://bucket/key", "scheme 'nosuch'"), ("", "empty path")])
+def test_a_path_that_nothing_can_open_is_refused_for_good(bik: Sandbox, path: str, says: str) -> None:
+    with pytest.raises(AirflowFailException, match=says):
+        execute(path)
+    assert bik.requests == []
+
+
+@pytest.mark.parametrize("rendered", ["", "None", "maybe", None])
+def test_a_dry_run_that_is_neither_true_nor_false_sends_nothing(bik: Sandbox, rendered: object) -> None:
+    with pytest.raises(AirflowFailException, match="dry_run must be true or false"):
+        execute([event(1)], dry_run=rendered)
+    assert bik.requests == []
+
+
+def test_a_line_longer_than_the_bound_is_one_rejection(tmp_path: Path, bik: Sandbox) -> None:
+    path = tmp_path / "long.ndjson"
+    path.write_bytes(b"x" * 9_000_000 + b"\n" + json.dumps(event(1)).encode())
+    report = execute(str(path), max_rejected=1, dead_letter_path=str(tmp_path / "dead"))
+    assert (report["confirmed"], report["reasons"]) == (1, {"not_readable": 1})
+
+
+class _BrokenStore:
+    """Airflow's task state store while its API server does not answer."""
+
+    def get(self, key: str, default: object = None) -> object:  # noqa: ARG002 - Airflow's form
+        return default
+
+    def set(self, key: str, value: object) -> None:  # noqa: ARG002 - Airflow's form
+        message = f"no answer for {key}"
+        raise ConnectionResetError(message)
+
+
+def test_a_checkpoint_that_cannot_be_written_ends_the_task_before_anything_is_sent(bik: Sandbox) -> None:
+    operator = BikSendEventsOperator(task_id="send", events=[event(1)])
+    context = {"ti": Ti(), "dag_run": SimpleNamespace(run_type="manual"), "task_state_store": _BrokenStore()}
+    with pytest.raises(AirflowException, match="task state store does not answer") as caught:
+        operator.execute(cast("Any", context))
+    assert not isinstance(caught.value, AirflowFailException)
+    assert bik.requests == []

@@ -1,0 +1,50 @@
+"""A mistake in the provider info breaks every `airflow` command."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import subprocess
+import sys
+from importlib.resources import files
+
+import jsonschema
+import pytest
+from airflow.providers_manager import ProvidersManager
+
+from airflow_provider_bik import __version__
+from airflow_provider_bik.get_provider_info import get_provider_info
+from airflow_provider_bik.hooks.bik import BikHook
+from airflow_provider_bik.hooks.connection import EXTRAS
+
+
+@pytest.mark.parametrize("schema", ["provider_info.schema.json", "provider.yaml.schema.json"])
+def test_it_is_valid_against_airflows_schema(schema: str) -> None:
+    jsonschema.validate(get_provider_info(), json.loads(files("airflow").joinpath(schema).read_text()))
+
+
+def test_airflow_finds_the_provider_and_its_connection_type() -> None:
+    manager = ProvidersManager()  # type: ignore[no-untyped-call]
+    assert manager.providers["airflow-provider-bik"].version == __version__
+    command = [sys.executable, "-m", "airflow", "providers", "hooks", "--output", "json"]
+    listed = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)
+    hooks = {hook["connection_type"]: hook for hook in json.loads(listed.stdout[listed.stdout.index("[") :])}
+    assert hooks["bik"]["class"] == f"{BikHook.__module__}.{BikHook.__qualname__}"
+    assert hooks["bik"]["hook_name"] == "BIK"
+
+
+def test_the_distribution_has_the_version_of_the_package() -> None:
+    assert importlib.metadata.version("airflow-provider-bik") == __version__
+
+
+def test_every_field_of_the_form_is_an_extra_that_the_hook_takes() -> None:
+    form = get_provider_info()["connection-types"][0]["conn-fields"]
+    assert form.keys() <= EXTRAS.keys()
+    assert EXTRAS.keys() - form.keys() == {"verify"}
+
+
+def test_the_form_of_older_airflow_says_the_same() -> None:
+    form = get_provider_info()["connection-types"][0]["ui-field-behaviour"]
+    older = BikHook.get_ui_field_behaviour()
+    assert older["relabeling"] == form["relabeling"]
+    assert older["hidden_fields"] == form["hidden-fields"]
