@@ -1,0 +1,238 @@
+"""The sandbox as a context manager: uvicorn in a thread of its own, on 127.0.0.1 and nowhere else."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import Route
+from starlette.types import ASGIApp, Scope
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from airflow_provider_bik.sandbox.api import BikApi, Rules
+from airflow_provider_bik.sandbox.control import Control
+from airflow_provider_bik.sandbox.exchange import Wire
+from airflow_provider_bik.sandbox.faults import FaultPlan
+from airflow_provider_bik.sandbox.gate import Gate
+from airflow_provider_bik.sandbox.ledger import Ledger
+from airflow_provider_bik.sandbox.request_log import RequestLog, RequestRecord
+
+HOST: Final = "127.0.0.1"
+DEFAULT_KEY: Final = "sandbox-key"
+DEFAULT_SECRET: Final = "sandbox-secret"  # noqa: S105 - made up, and good for nothing but the sandbox
+DEFAULT_APP_ID: Final = "sandbox-app"
+_PATIENCE: Final = 30.0
+_TICK: Final = 0.1
+_HISTORY: Final = 100_000
+
+
+class Sandbox:
+    """A local BIK, up while its ``with`` block runs.
+
+    Args:
+        api_key: User name that callers must give.
+        api_secret: Password that callers must give.
+        app_id: The app that the credential check must be asked about.
+        faults: What goes wrong, and when.
+        port: The port; a free one with 0.
+        keep_bodies: Keep the bodies of requests in `requests`, until `retain_personal_data` seconds have passed.
+        retain_personal_data: Seconds until the personal part of a stored event is blanked; with 0 it is never stored.
+        required_properties: By event name, properties that an event must have beyond what BIK documents.
+        max_body_bytes: Larger bodies are answered with 413. BIK documents no limit.
+        ledger_path: A file for the ledger; in memory unless given.
+        clock: Seconds since 1970, by which personal data is blanked.
+
+    Raises:
+        OSError: On entering: the port is taken, or the file cannot be written.
+        sqlite3.Error: On entering: the file is no ledger.
+    """
+
+    def __init__(  # noqa: PLR0913 - each is a setting of its own, and all are by name
+        self,
+        *,
+        api_key: str = DEFAULT_KEY,
+        api_secret: str = DEFAULT_SECRET,
+        app_id: str = DEFAULT_APP_ID,
+        faults: FaultPlan | None = None,
+        port: int = 0,
+        keep_bodies: bool = False,
+        retain_personal_data: float = 3600.0,
+        required_properties: Mapping[str, Sequence[str]] | None = None,
+        max_body_bytes: int = 1_048_576,
+        ledger_path: Path | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.rules = Rules(
+            api_key=api_key,
+            api_secret=api_secret,
+            app_id=app_id,
+            max_body_bytes=max_body_bytes,
+            required_properties=required_properties or {},
+        )
+        self._port = port
+        self._ledger_path = ledger_path
+        self.retain_personal_data = retain_personal_data
+        self._clock = clock
+        self._gate = Gate(faults or FaultPlan(), time.monotonic)
+        self.log = RequestLog(keep_bodies=keep_bodies, retain=retain_personal_data, limit=_HISTORY, clock=clock)
+        self._ledger: Ledger | None = None
+        self._server: _Server | None = None
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> Self:
+        listener = _listen(self._port)
+        try:
+            self._port = listener.getsockname()[1]
+            self._ledger = Ledger(path=self._ledger_path, retain=self.retain_personal_data, clock=self._clock)
+            self._server = _Server(self._app, self._housekeep)
+            self._thread = threading.Thread(
+                target=self._server.run, kwargs={"sockets": [listener]}, name="bik-sandbox", daemon=True
+            )
+            self._thread.start()
+        except BaseException:
+            listener.close()
+            raise
+        if not self._server.ready.wait(_PATIENCE):
+            message = "The sandbox's server did not start"
+            raise RuntimeError(message)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._server is not None and self._thread is not None:
+            self._server.leave()
+            self._thread.join()
+        self.ledger.close()
+
+    @property
+    def url(self) -> str:
+        """The base URL, such as ``http://127.0.0.1:8787``: the host of an Airflow Connection, and the page."""
+        return f"http://{HOST}:{self._port}"
+
+    @property
+    def ledger(self) -> Ledger:
+        """The stored events.
+
+        Raises:
+            RuntimeError: The sandbox has not been entered.
+        """
+        if self._ledger is None:
+            message = "The sandbox has a ledger once it is entered: with Sandbox() as bik: ..."
+            raise RuntimeError(message)
+        return self._ledger
+
+    @property
+    def requests(self) -> list[RequestRecord]:
+        """The last 100,000 requests to BIK's endpoints and to unknown paths in order of arrival: a copy."""
+        return self.log.snapshot()
+
+    @property
+    def faults(self) -> FaultPlan:
+        """The plan in force. Setting it starts its script, its draws and its limits anew."""
+        return self._gate.plan
+
+    @faults.setter
+    def faults(self, plan: FaultPlan) -> None:
+        self.set_faults(plan)
+
+    def set_faults(self, plan: FaultPlan) -> None:
+        """Put another plan in force; requests under way keep theirs."""
+        self._gate = Gate(plan, time.monotonic)
+
+    @property
+    def sample_credentials(self) -> str | None:
+        """User and password to show on the page: the defaults only, for others may be somebody's secret."""
+        rules = self.rules
+        shown = (rules.api_key, rules.api_secret) == (DEFAULT_KEY, DEFAULT_SECRET)
+        return f"{rules.api_key}:{rules.api_secret}" if shown else None
+
+    def clear(self) -> None:
+        """Forget events and requests."""
+        self.ledger.clear()
+        self.log.clear()
+
+    def _housekeep(self) -> None:
+        self.ledger.purge(steps=1)
+        self.log.purge()
+
+    def _app(self, server: _Server) -> ASGIApp:
+        wire = functools.partial(Wire, stopping=server.stopping, find_transport=server.find_transport)
+        api = BikApi(self.rules, self.ledger, self.log, lambda: self._gate, wire)
+        return Starlette(routes=[*Control(self).routes(), Route("/{path:path}", api)])
+
+
+def _listen(port: int) -> socket.socket:
+    # asyncio switches Nagle's delay off only where the protocol is named, and the delay costs 40 ms an answer.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((HOST, port))
+        listener.listen(512)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+class _Server(uvicorn.Server):
+    """A server that says when it is up, keeps house, and ends at once when told to."""
+
+    def __init__(self, app: Callable[[_Server], ASGIApp], housekeep: Callable[[], None]) -> None:
+        self.stopping = asyncio.Event()
+        self.ready = threading.Event()
+        self._housekeep = housekeep
+        self._loop: asyncio.AbstractEventLoop | None = None
+        super().__init__(
+            uvicorn.Config(
+                app(self),
+                loop="asyncio",
+                http="h11",
+                ws="none",
+                lifespan="off",
+                interface="asgi3",
+                log_config=None,
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                timeout_keep_alive=60,
+                timeout_graceful_shutdown=5,
+            )
+        )
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop = asyncio.get_running_loop()
+        await super().startup(sockets)
+        self.ready.set()
+
+    async def main_loop(self) -> None:
+        counter = 0
+        while not await self.on_tick(counter):
+            self._housekeep()
+            counter = (counter + 1) % 10
+            try:
+                await asyncio.wait_for(self.stopping.wait(), _TICK)
+            except TimeoutError:
+                continue
+
+    def leave(self) -> None:
+        """End the server, from any thread."""
+        self.should_exit = True
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self.stopping.set)
+
+    def find_transport(self, scope: Scope) -> asyncio.Transport | None:
+        """Find the connection that a request came in by."""
+        for protocol in self.server_state.connections:
+            if isinstance(protocol, H11Protocol) and protocol.client == scope["client"]:
+                return protocol.transport
+        return None
