@@ -1,0 +1,141 @@
+"""A worker killed with -9 at each point where it could hurt; and deliberately broken workers, which must be caught."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_bik.sandbox import Fault, FaultPlan, Sandbox
+from tests.promise.support import BAD_EVERY, Delivery, Workers, check_the_promise, copies, strict_sandbox, write_input
+from tests.promise.worker import POINTS
+
+NUMBER = 3000
+
+
+@pytest.fixture
+def bik() -> Iterator[Sandbox]:
+    with strict_sandbox() as sandbox:
+        yield sandbox
+
+
+NewDelivery = Callable[..., Delivery]
+
+
+@pytest.fixture
+def new_delivery(tmp_path: Path, bik: Sandbox, workers: Workers) -> NewDelivery:
+    def make(*, bad_every: int = BAD_EVERY, **options: Any) -> Delivery:
+        write_input(tmp_path / "input.ndjson", NUMBER, bad_every=bad_every)
+        return Delivery(workers, tmp_path, bik.url, {"concurrency": 4, **options})
+
+    return make
+
+
+@pytest.mark.parametrize("on_unconfirmed", ["resend", "hold"])
+@pytest.mark.parametrize("point", POINTS)
+def test_killed_at_any_point_nothing_is_lost_and_duplicates_are_named(
+    bik: Sandbox, new_delivery: NewDelivery, point: str, on_unconfirmed: str
+) -> None:
+    delivery = new_delivery(on_unconfirmed=on_unconfirmed)
+    assert delivery.killed(kill_at=point, kill_after=2 if "send" in point or "answer" in point else 1)
+    report = delivery.finish()
+    check_the_promise(bik, delivery, report, NUMBER)
+    if on_unconfirmed == "hold":
+        assert max(copies(bik).values()) == 1
+
+
+def test_nothing_confirmed_before_the_last_checkpoint_is_sent_again(
+    bik: Sandbox, tmp_path: Path, new_delivery: NewDelivery
+) -> None:
+    delivery = new_delivery()
+    assert delivery.killed(kill_at="after confirm")
+    saved = json.loads((tmp_path / "checkpoint.json").read_text())
+    delivery.finish()
+    settled = {n for start, end in saved["settled"] for n in range(start, end)}
+    assert settled
+    assert not [n for n, count in copies(bik).items() if count > 1 and n in settled]
+    assert all(n < saved["leased_to"] for n, count in copies(bik).items() if count > 1)
+
+
+def test_a_try_after_everything_is_done_sends_nothing(bik: Sandbox, new_delivery: NewDelivery) -> None:
+    delivery = new_delivery()
+    first = delivery.finish()
+    requests = len(bik.requests)
+    again = delivery.finish()
+    assert len(bik.requests) == requests
+    assert again["confirmed"] == first["confirmed"]
+
+
+@pytest.mark.parametrize("change", ["an event differs", "events are missing", "empty"])
+def test_a_changed_input_is_an_error_and_nothing_of_it_is_sent(
+    bik: Sandbox, tmp_path: Path, new_delivery: NewDelivery, change: str
+) -> None:
+    delivery = new_delivery()
+    assert delivery.killed(kill_at="after confirm")
+    before, requests = (tmp_path / "checkpoint.json").read_text(), len(bik.requests)
+    path = tmp_path / "input.ndjson"
+    lines = path.read_text().splitlines(keepends=True)
+    lines[5] = lines[5].replace("c5@", "other@")
+    path.write_text("".join({"an event differs": lines, "events are missing": lines[:50], "empty": []}[change]))
+    assert "BikInputChangedError" in delivery.fails()
+    assert len(bik.requests) == requests
+    assert (tmp_path / "checkpoint.json").read_text() == before
+
+
+def test_an_input_that_only_grew_is_gone_on_with(bik: Sandbox, tmp_path: Path, new_delivery: NewDelivery) -> None:
+    delivery = new_delivery()
+    assert delivery.killed(kill_at="after confirm")
+    write_input(tmp_path / "input.ndjson", NUMBER + 100)
+    check_the_promise(bik, delivery, delivery.finish(), NUMBER + 100)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"version": 99}', '{"owner": "x", "began_at": 5}'])
+def test_an_unreadable_checkpoint_is_never_taken_for_none(
+    bik: Sandbox, tmp_path: Path, new_delivery: NewDelivery, content: str
+) -> None:
+    delivery = new_delivery()
+    (tmp_path / "checkpoint.json").write_text(content)
+    assert "BikCheckpointError" in delivery.fails()
+    assert bik.requests == []
+
+
+def holds(bik: Sandbox, delivery: Delivery, **kill: Any) -> bool:
+    """Whether the promise holds for a worker that is killed once and then runs to its end."""
+    delivery.killed(**kill)
+    bik.faults = FaultPlan()
+    try:
+        check_the_promise(bik, delivery, delivery.finish(), NUMBER)
+    except AssertionError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("mutant", "point", "after"),
+    [
+        ("confirm before the answer", "after confirm", 2),
+        ("no lease", "after answer", 40),
+        ("dead letter after confirm", "before dead letter", 1),
+    ],
+)
+def test_a_worker_that_breaks_the_promise_is_caught(
+    bik: Sandbox, new_delivery: NewDelivery, mutant: str, point: str, after: int
+) -> None:
+    bik.faults = FaultPlan(rates=((Fault(kind="reset", when="before"), 0.4),))
+    # Without refusals the last answer before the kill is always one that no checkpoint can know of.
+    delivery = new_delivery(mutant=mutant, bad_every=0 if mutant == "no lease" else BAD_EVERY)
+    assert not holds(bik, delivery, kill_at=point, kill_after=after)
+
+
+def test_a_worker_that_ignores_the_digest_is_caught(bik: Sandbox, tmp_path: Path, new_delivery: NewDelivery) -> None:
+    delivery = new_delivery(mutant="digest ignored")
+    assert delivery.killed(kill_at="after confirm")
+    requests = len(bik.requests)
+    path = tmp_path / "input.ndjson"
+    path.write_text(path.read_text().replace("c5@", "other@"))
+    delivery.start()
+    delivery.workers.wait()
+    assert len(bik.requests) > requests
