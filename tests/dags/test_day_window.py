@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
+
+import pendulum
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
+from bik_daily_incremental_sync import day_window, sends
+from bik_shop import FIRST_DAY, Window, window
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+KOLKATA = "Asia/Kolkata"
+BERLIN = "Europe/Berlin"
+# Midnight is skipped in Cairo and repeated in Havana; on Lord Howe the clock changes by half an hour.
+ZONES = ["UTC", KOLKATA, BERLIN, "America/New_York", "Africa/Cairo", "America/Havana", "Australia/Lord_Howe"]
+
+
+def at(text: str, zone: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=pendulum.timezone(zone)).astimezone(UTC)
+
+
+def span(between: Window) -> tuple[datetime, datetime]:
+    return datetime.fromisoformat(between["start"]), datetime.fromisoformat(between["end"])
+
+
+@pytest.mark.parametrize(
+    ("zone", "start", "end", "first", "last"),
+    [
+        pytest.param("UTC", "2026-01-02", "2026-01-02", "2026-01-01", "2026-01-02", id="3.x scheduled, no length"),
+        pytest.param("UTC", "2026-01-01", "2026-01-02", "2026-01-01", "2026-01-02", id="2.11 scheduled, one day"),
+        pytest.param(KOLKATA, "2026-01-02", "2026-01-02", "2026-01-01", "2026-01-02", id="3.x, half-hour zone"),
+        pytest.param(KOLKATA, "2026-01-01", "2026-01-02", "2026-01-01", "2026-01-02", id="2.11, half-hour zone"),
+        pytest.param(
+            "UTC", "2026-01-02T13:37", "2026-01-02T13:37", "2026-01-01", "2026-01-02", id="3.x by hand, midday"
+        ),
+        pytest.param(
+            "UTC", "2026-01-02T23:59:59", "2026-01-02T23:59:59", "2026-01-01", "2026-01-02", id="by hand, late"
+        ),
+        pytest.param(BERLIN, "2026-03-30", "2026-03-30", "2026-03-29", "2026-03-30", id="3.x, 23 hours"),
+        pytest.param(BERLIN, "2026-03-29", "2026-03-30", "2026-03-29", "2026-03-30", id="2.11, 23 hours"),
+        pytest.param(BERLIN, "2026-10-26", "2026-10-26", "2026-10-25", "2026-10-26", id="3.x, 25 hours"),
+        pytest.param(BERLIN, "2026-10-25", "2026-10-26", "2026-10-25", "2026-10-26", id="2.11, 25 hours"),
+        pytest.param(
+            BERLIN, "2026-10-25T00:15", "2026-10-26T00:15", "2026-10-25", "2026-10-26", id="2.11, a quarter past"
+        ),
+        pytest.param("UTC", "2024-03-01", "2024-03-01", "2024-02-29", "2024-03-01", id="leap day"),
+    ],
+)
+def test_the_day_that_ended_at_the_end_of_the_interval(zone: str, start: str, end: str, first: str, last: str) -> None:
+    day = day_window(at(start, zone), at(end, zone), timezone=zone)
+    assert span(day) == (at(first, zone), at(last, zone))
+
+
+def test_airflow_hands_the_interval_over_in_utc() -> None:
+    end = datetime(2026, 1, 1, 18, 30, tzinfo=UTC)
+    assert day_window(end, end, timezone=KOLKATA) == {
+        "start": "2025-12-31T18:30:00.000+00:00",
+        "end": "2026-01-01T18:30:00.000+00:00",
+    }
+
+
+@pytest.mark.parametrize(("following", "hours"), [("2026-03-30", 23), ("2026-10-26", 25), ("2026-06-01", 24)])
+def test_a_calendar_day_is_as_long_as_its_clock_says(following: str, hours: int) -> None:
+    end = at(following, BERLIN)
+    start, stop = span(day_window(end, end, timezone=BERLIN))
+    assert stop - start == timedelta(hours=hours)
+
+
+def test_without_a_logical_date_run_after_decides() -> None:
+    day = day_window(None, None, run_after=at("2026-01-02T09:00", KOLKATA), timezone=KOLKATA)
+    assert span(day) == (at("2026-01-01", KOLKATA), at("2026-01-02", KOLKATA))
+
+
+def test_without_any_date_it_fails_clearly() -> None:
+    with pytest.raises(AirflowFailException, match="logical date"):
+        day_window(None, None)
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [
+        pytest.param("2026-01-01T10:00", "2026-01-01T11:00", id="hourly"),
+        pytest.param("2026-01-01", "2026-01-08", id="weekly"),
+        pytest.param("2026-01-02", "2026-01-01", id="backwards"),
+    ],
+)
+def test_an_interval_that_is_not_a_day_fails_clearly(start: str, end: str) -> None:
+    with pytest.raises(AirflowFailException, match="once a day"):
+        day_window(at(start, "UTC"), at(end, "UTC"), timezone="UTC")
+
+
+@pytest.mark.parametrize(
+    ("day", "run_type", "expected"),
+    [
+        (FIRST_DAY, "scheduled", True),
+        (FIRST_DAY - timedelta(days=1), "scheduled", False),
+        (FIRST_DAY - timedelta(days=1), "manual", False),
+        (FIRST_DAY - timedelta(days=1), "backfill", True),
+        (FIRST_DAY + timedelta(days=1), "backfill", True),
+    ],
+)
+def test_days_before_the_cut_over_are_sent_only_when_airflow_is_asked_to(
+    day: date, run_type: str, expected: object
+) -> None:
+    assert sends(window(day, day + timedelta(days=1)), run_type) is expected
+
+
+@settings(deadline=None)
+@given(
+    zone=st.sampled_from(ZONES),
+    first=st.dates(date(2005, 1, 1), date(2035, 1, 1)),
+    days=st.integers(1, 400),
+    minute=st.integers(0, 24 * 60 - 1),
+    has_length=st.booleans(),
+)
+def test_consecutive_runs_leave_no_gap_and_never_overlap(
+    *, zone: str, first: date, days: int, minute: int, has_length: bool
+) -> None:
+    tz = pendulum.timezone(zone)
+    clock = time(minute // 60, minute % 60)
+    dates = [first + timedelta(days=n) for n in range(days + 1)]
+    # A time that the clock skips becomes one that exists, as a scheduler does it.
+    moments = [datetime.combine(day, clock, tzinfo=tz).astimezone(UTC) for day in dates]
+    windows = [day_window(a if has_length else b, b, timezone=zone) for a, b in pairwise(moments)]
+    assert all(each["start"] < each["end"] for each in windows)
+    assert all(left["end"] == right["start"] for left, right in pairwise(windows))
+    assert all(span(each)[1] <= moment for each, moment in zip(windows, moments[1:], strict=True))
