@@ -1,0 +1,1 @@
+"""How fast the package is beside its neighbours, measured in one run against one local server."""

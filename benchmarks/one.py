@@ -1,0 +1,55 @@
+"""One measurement, in a process of its own: ``python -m benchmarks.one CONTESTANT WARM_UP FILE URL CONCURRENCY``.
+
+The first file pays for imports and connections; only the second one is measured. The result goes to stdout as JSON.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+
+from benchmarks.contestants import CONTESTANTS
+
+__all__ = ["Measured", "main"]
+
+_UNITS_PER_MB = 1024 * 1024 if sys.platform == "darwin" else 1024
+
+
+class Measured(msgspec.Struct, frozen=True, kw_only=True):
+    """What one process used for one file.
+
+    Attributes:
+        seconds: Of the clock on the wall.
+        cpu: Seconds of CPU time, user and system, all threads.
+        peak: MB of memory at most, from the start of the process.
+        grown: MB by which that is more than at most before the measured file.
+    """
+
+    seconds: float
+    cpu: float
+    peak: float
+    grown: float
+
+
+def main(name: str, warm_up: str, path: str, url: str, concurrency: str) -> None:
+    """Measure one contestant and print the result."""
+    contestant = CONTESTANTS[name]
+    contestant(Path(warm_up), url, int(concurrency))
+    before = _peak()
+    cpu, seconds = time.process_time(), time.perf_counter()
+    contestant(Path(path), url, int(concurrency))
+    cpu, seconds = time.process_time() - cpu, time.perf_counter() - seconds
+    measured = Measured(seconds=seconds, cpu=cpu, peak=_peak(), grown=_peak() - before)
+    sys.stdout.write(msgspec.json.encode(measured).decode() + "\n")
+
+
+def _peak() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _UNITS_PER_MB
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,97 @@
+"""What is measured: cases, sizes and repetitions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+__all__ = ["BATCH", "BATCHES", "BY_HAND", "GATHER", "LARGE", "SINGLE", "THIS", "Case", "Plan", "plan"]
+
+SINGLE = "HttpHook.run, one event each"
+BATCHES = "HttpHook.run, batches of 100"
+GATHER = "HttpAsyncHook.session, gather"
+BY_HAND = "aiohttp + msgspec by hand"
+THIS = "this package"
+
+BATCH = 100
+"""Events a request, for all but the first contestant."""
+
+LARGE = 1_000_000
+"""Events from which on a case is measured once: it takes long, and its memory hardly varies."""
+
+_SECONDS = 4
+"""About how long a case should take that latency alone holds back."""
+
+_QUICK = {(0, 1), (0, 8)}
+_LEAST = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One thing to measure.
+
+    Attributes:
+        latency: Milliseconds until the server answers.
+        concurrency: Requests in flight.
+        contestant: Its name.
+        events: Events in the file.
+    """
+
+    latency: int
+    concurrency: int
+    contestant: str
+    events: int
+
+    @property
+    def ceiling(self) -> float | None:
+        """Events a second that the latency allows; None without latency."""
+        size = 1 if self.contestant == SINGLE else BATCH
+        return self.concurrency * size * 1000 / self.latency if self.latency else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """All that one run measures.
+
+    Attributes:
+        compared: Cases of the comparison.
+        sizes: Cases of this package alone, by rising number of events.
+        repeats: How often each case is measured; the median counts.
+    """
+
+    compared: tuple[Case, ...]
+    sizes: tuple[Case, ...]
+    repeats: int
+
+
+def plan(*, quick: bool = False, full: bool = False, repeats: int | None = None) -> Plan:
+    """Make the plan.
+
+    Args:
+        quick: A small one that only shows that everything works; its figures mean nothing.
+        full: Also 1 and 5 million events, which takes about ten minutes and 2 GB of disk.
+        repeats: Instead of the usual number of repetitions.
+    """
+    sizes = [2_000, 10_000] if quick else [10_000, 100_000, 500_000]
+    if full:
+        sizes += [1_000_000, 5_000_000]
+    return Plan(
+        compared=tuple(_compared(quick=quick)),
+        sizes=tuple(Case(latency=0, concurrency=8, contestant=THIS, events=size) for size in sizes),
+        repeats=repeats or (1 if quick else 3),
+    )
+
+
+def _compared(*, quick: bool) -> Iterator[Case]:
+    usual = {SINGLE: 2_000, BATCHES: 50_000, GATHER: 50_000, BY_HAND: 200_000, THIS: 200_000}
+    for latency in (0, 50):
+        for concurrency in (1, 8, 64):
+            for name, events in usual.items():
+                alone = name in {SINGLE, BATCHES}
+                if alone is not (concurrency == 1):
+                    continue
+                if quick and (latency, concurrency) not in _QUICK:
+                    continue
+                case = Case(latency=latency, concurrency=concurrency, contestant=name, events=events)
+                number = events if case.ceiling is None else int(case.ceiling * _SECONDS)
+                yield replace(case, events=max(_LEAST, number // 100) if quick else number)

@@ -1,0 +1,119 @@
+"""Measures the cases of a plan, each in processes of its own: one server, one contestant."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from urllib.request import urlopen
+
+import msgspec
+
+from benchmarks.contestants import airflow_environment
+from benchmarks.made_events import write_events
+from benchmarks.one import Measured
+from benchmarks.plan import LARGE, Case, Plan
+from benchmarks.sink import Counts
+
+__all__ = ["Result", "measure"]
+
+_WARM_UP = 100
+_LONGEST = 1800
+"""Seconds after which a measurement is given up."""
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """The medians of one case.
+
+    Attributes:
+        case: What was measured.
+        rate: Events a second.
+        cpu: Microseconds of the contestant's CPU time an event.
+        peak: MB of memory at most.
+        grown: MB by which that is more than before the measured file.
+        server: Microseconds of the server's CPU time an event.
+    """
+
+    case: Case
+    rate: float
+    cpu: float
+    peak: float
+    grown: float
+    server: float
+
+
+def measure(plan: Plan) -> dict[Case, Result]:
+    """Measure all cases, turn by turn, so that what else the machine does meets all of them."""
+    cases = [*plan.compared, *plan.sizes]
+    measured: dict[Case, list[Result]] = {case: [] for case in cases}
+    with tempfile.TemporaryDirectory(prefix="benchmarks-") as directory:
+        for turn in range(plan.repeats):
+            for case, results in measured.items():
+                if turn and case.events >= LARGE:
+                    continue
+                sys.stderr.write(f"{turn + 1}/{plan.repeats} {case.latency} ms, {case.concurrency} at a time, ")
+                sys.stderr.write(f"{case.events} events, {case.contestant}\n")
+                results.append(_measure_once(case, Path(directory)))
+    return {case: _median(results) for case, results in measured.items()}
+
+
+def _measure_once(case: Case, directory: Path) -> Result:
+    warm_up = write_events(directory / f"{_WARM_UP}.ndjson", _WARM_UP)
+    path = write_events(directory / f"{case.events}.ndjson", case.events)
+    with _sink(case.latency) as url:
+        before = _counts(url)
+        command = [sys.executable, "-m", "benchmarks.one", case.contestant, str(warm_up), str(path), url]
+        ran = subprocess.run(  # noqa: S603 - our own module
+            [*command, str(case.concurrency)],
+            check=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=_LONGEST,
+            env={**os.environ, **airflow_environment(str(directory), url)},
+        )
+        counts = _counts(url)
+    if counts.events != case.events + _WARM_UP:
+        message = f"{case.contestant} sent {counts.events} events instead of {case.events + _WARM_UP}"
+        raise RuntimeError(message)
+    measured = msgspec.json.decode(ran.stdout.splitlines()[-1], type=Measured)
+    return Result(
+        case=case,
+        rate=case.events / measured.seconds,
+        cpu=measured.cpu / case.events * 1e6,
+        peak=measured.peak,
+        grown=measured.grown,
+        server=(counts.cpu - before.cpu) / counts.events * 1e6,
+    )
+
+
+@contextmanager
+def _sink(latency: int) -> Iterator[str]:
+    command = [sys.executable, "-m", "benchmarks.sink", str(latency)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:  # noqa: S603 - our own module
+        if server.stdin is None or server.stdout is None:
+            raise AssertionError
+        try:
+            yield f"http://127.0.0.1:{server.stdout.readline().strip()}"
+        finally:
+            server.stdin.close()
+
+
+def _counts(url: str) -> Counts:
+    with urlopen(url, timeout=10) as answer:  # noqa: S310 - the server that was just started
+        return msgspec.json.decode(answer.read(), type=Counts)
+
+
+def _median(results: list[Result]) -> Result:
+    return Result(
+        case=results[0].case,
+        rate=median(result.rate for result in results),
+        cpu=median(result.cpu for result in results),
+        peak=median(result.peak for result in results),
+        grown=median(result.grown for result in results),
+        server=median(result.server for result in results),
+    )

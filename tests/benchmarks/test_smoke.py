@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from benchmarks.contestants import CONTESTANTS
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def test_the_quick_mode_prints_its_three_tables() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "--quick"],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        cwd=ROOT,
+    )
+    compared, sizes, goals = (table.splitlines() for table in ran.stdout.split("\n\n"))
+    for table in (compared, sizes, goals):
+        assert len({line.count("|") for line in table}) == 1
+    assert {line.split(" | ")[2] for line in compared[2:]} == set(CONTESTANTS)
+    assert len(sizes) == 2 + 2
+    assert all(line.endswith(("| yes |", "| no |")) for line in goals[2:])
