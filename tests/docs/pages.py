@@ -1,0 +1,75 @@
+"""Reads the README and the pages of docs/ as Markdown: code blocks, commands, links, tables."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["DOCS", "PAGES", "README", "ROOT", "Block", "blocks", "commands", "first_column", "links"]
+
+ROOT = Path(__file__).parent.parent.parent
+README = ROOT / "README.md"
+DOCS = ROOT / "docs"
+PAGES = [README, *sorted(page for page in DOCS.rglob("*.md") if "_build" not in page.parts)]
+
+_FENCE = re.compile(r"^```([^`\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_COMMAND = re.compile(r"(?:\w+=\S* )*(?:airflow|make|python -m) \S")
+_INLINE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
+_LINK = re.compile(r"\]\(([^)\s]+)\)|(?:src|srcset)=\"([^\"]+)\"")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """A code block of a page."""
+
+    page: Path
+    line: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.page.relative_to(ROOT)}:{self.line}"
+
+
+def blocks(*languages: str) -> Iterator[Block]:
+    """All code blocks in one of the languages."""
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for found in _FENCE.finditer(text):
+            if found[1] in languages:
+                yield Block(page=page, line=text.count("\n", 0, found.start()) + 1, text=found[2])
+
+
+def commands() -> Iterator[Block]:
+    """All commands: the lines of shell blocks, those after a prompt, and code in the text that begins like one."""
+    for block in blocks("shell", "bash", "sh"):
+        for line in block.text.replace("\\\n", " ").splitlines():
+            if line.strip() and not line.startswith("#"):
+                yield Block(page=block.page, line=block.line, text=re.sub(r"\s+", " ", line.strip()))
+    for block in blocks("console"):
+        for line in block.text.splitlines():
+            if line.startswith("$ "):
+                yield Block(page=block.page, line=block.line, text=line.removeprefix("$ "))
+    for page in PAGES:
+        prose = _FENCE.sub("", page.read_text(encoding="utf-8"))
+        for found in _INLINE.finditer(prose):
+            if _COMMAND.match(found[1]):
+                yield Block(page=page, line=0, text=found[1])
+
+
+def links(page: Path) -> Iterator[tuple[str, str]]:
+    """The path and the fragment of every link that stays in this repository."""
+    for found in _LINK.finditer(_FENCE.sub("", page.read_text(encoding="utf-8"))):
+        target = found[1] or found[2]
+        if not re.match(r"\w+://|mailto:", target):
+            path, _, fragment = target.partition("#")
+            yield path, fragment
+
+
+def first_column(page: Path, heading: str) -> list[str]:
+    """The first column of the first table below a heading, without its code marks."""
+    below = page.read_text(encoding="utf-8").split(f"\n{heading}\n", 1)[1]
+    rows = re.search(r"^\|.*\n\|[-| ]+\|\n((?:\|.*\n)+)", below, re.MULTILINE)
+    assert rows is not None, f"{page} has no table below {heading}"
+    return [row.split("|")[1].strip().strip("`") for row in rows[1].splitlines()]

@@ -1,0 +1,94 @@
+"""Every command on the pages works: it is run here, or by the gate, or stands in a short list with a reason."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_bik.hooks.bik import BikHook
+from airflow_provider_bik.sandbox import Sandbox
+from airflow_provider_bik.sandbox.__main__ import parser
+from tests.docs.pages import ROOT, commands
+
+SANDBOX = "python -m airflow_provider_bik.sandbox"
+CONNECTION = "export AIRFLOW_CONN_"
+NOT_RUN = {
+    "pip install": "`make dist` installs the built wheel, with its extras, into a clean environment",
+    "make clean": "it would remove the environment in which these tests run",
+    "make storm": "it takes half an hour; `make test` runs a short form",
+    "make bench": "it takes some minutes; `make test` runs a quick form",
+    "python -m tests.delivery.simulation": "it prints the figures that `make test` compares with the scenario files",
+    "make demo KEEP=1": "it stays up until Ctrl-C; without KEEP it is run by the gate",
+    "airflow backfill create": "Airflow's own, with an ellipsis for the dates",
+}
+"""Beginnings of commands that nothing runs, and why."""
+
+ALL = list(dict.fromkeys(block.text for block in commands()))
+
+
+def chosen(*beginnings: str) -> list[str]:
+    return [text for text in ALL if re.sub(r"^(?!export)(?:\w+=\S* )+", "", text).startswith(beginnings)]
+
+
+def airflow(command: str, **environment: str) -> str:
+    """Run a command line as it stands on the page; `airflow` is the one beside this Python."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    ran = subprocess.run(
+        ["bash", "-euc", command],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, "PATH": path, **environment},
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return ran.stdout
+
+
+def test_no_command_is_left_out() -> None:
+    covered = {*chosen("make ", "airflow connections ", SANDBOX, CONNECTION, *NOT_RUN)}
+    assert [text for text in ALL if text not in covered] == []
+
+
+@pytest.mark.parametrize("command", chosen("make "))
+def test_a_make_command_is_run_by_the_gate(command: str) -> None:
+    if not command.startswith(tuple(NOT_RUN)):
+        gate = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+        assert " ".join(command.split()[:2]) in gate
+
+
+@pytest.mark.parametrize("command", chosen(SANDBOX))
+def test_a_command_line_of_the_sandbox_is_understood_by_it(command: str) -> None:
+    arguments = shlex.split(command.removeprefix(SANDBOX).split("&")[0], comments=True)
+    assert parser().parse_args([word for word in arguments if word != "…"])
+
+
+@pytest.mark.parametrize("command", chosen(CONNECTION))
+def test_a_connection_on_the_pages_is_one_that_the_hook_takes(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    name, _, value = shlex.split(command)[1].partition("=")
+    monkeypatch.setenv(name, value)
+    settings = BikHook(name.removeprefix("AIRFLOW_CONN_").lower()).settings
+    assert settings.base_url.startswith(("https://bikapi.bikayi.app", "http://127.0.0.1:"))
+    assert settings.credentials.key
+    assert settings.credentials.secret
+
+
+@pytest.mark.airflow
+@pytest.mark.usefixtures("airflow_db")
+@pytest.mark.parametrize("command", chosen("airflow connections "))
+def test_a_command_of_airflow_does_what_the_page_says(command: str) -> None:
+    with Sandbox() as bik:
+        environment = {"BIK_API_KEY": "sandbox-key", "BIK_API_SECRET": "sandbox-secret"}
+        if " test " in command:
+            stored = {"conn_type": "bik", "host": bik.url, "login": "sandbox-key", "password": "sandbox-secret"}
+            environment["AIRFLOW_CONN_BIK_DEFAULT"] = json.dumps({**stored, "extra": {"app_id": "sandbox-app"}})
+        said = airflow(command, **environment)
+        assert bik.ledger.count() == 0
+    assert ("Connection success!" if " test " in command else "Successfully added") in said
