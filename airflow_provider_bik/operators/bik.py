@@ -4,32 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta, tzinfo
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, cast
-from uuid import uuid4
+from datetime import datetime, timedelta, tzinfo
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import msgspec
-import pendulum
-from airflow.exceptions import AirflowRescheduleException
-from airflow.providers.common.compat.sdk import (
-    AirflowException,
-    AirflowFailException,
-    BaseOperator,
-)
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
+from airflow.providers.common.compat.sdk import BaseOperator
 
-from airflow_provider_bik.checkpoints import CheckpointFile, CheckpointStore, StoreJournal, TaskState
-from airflow_provider_bik.dead_letters import DeadLetterFile, NoDeadLetters, file_name
-from airflow_provider_bik.delivery import (
-    Checkpoint,
-    DeliveryReport,
-    DeliverySettings,
-    OnUnconfirmed,
-    ReportDict,
-    Stop,
-    verdict,
-    where_to_begin,
-)
+from airflow_provider_bik.checkpoints import StoreJournal
+from airflow_provider_bik.dead_letters import DeadLetterFile, NoDeadLetters
+from airflow_provider_bik.delivery import DeliveryReport, DeliverySettings, OnUnconfirmed, ReportDict, Stop, verdict
 from airflow_provider_bik.delivery.batching import MAX_BATCH_SIZE
 from airflow_provider_bik.errors import BikConfigError, BikError
 from airflow_provider_bik.events import Contract, Mode, PipelineRule
@@ -37,7 +20,7 @@ from airflow_provider_bik.events.phone import national_numbers
 from airflow_provider_bik.hooks.bik import BikHook, DeadLetters, StopSwitch
 from airflow_provider_bik.operators.arguments import check_arguments, member, truth, zone
 from airflow_provider_bik.operators.event_input import unwrap, wrap
-from airflow_provider_bik.storage import storage_path
+from airflow_provider_bik.operators.task_instance import begin, for_airflow, instance_name, step_aside
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -151,7 +134,7 @@ class BikSendEventsOperator(BaseOperator):
         try:
             return self._deliver(context, BikHook(self.bik_conn_id), self._settings())
         except BikError as error:
-            raise _for_airflow(error) from error
+            raise for_airflow(error) from error
 
     def on_kill(self) -> None:
         """End in order: no new requests, a last checkpoint, within a few seconds."""
@@ -161,15 +144,19 @@ class BikSendEventsOperator(BaseOperator):
         """Go on after a pause that BIK asked for (Airflow below 3)."""
         return self.execute(context)
 
+    def _input(self, context: Context) -> object:  # noqa: ARG002 - operators that fetch their input need it
+        """What `airflow_provider_bik.sources.read_events` is to read."""
+        return unwrap(self.events)
+
     def _deliver(self, context: Context, hook: BikHook, settings: DeliverySettings) -> ReportDict:
         rule = self._rule(context)
-        journal, start = self._checkpoint(context, settings)
+        journal, start = begin(context, self.checkpoint_path, dry_run=settings.dry_run)
         if start.state == "done" and start.report is not None:
             self.log.info("An earlier try of this task has done everything; nothing is sent. %s", start.note)
             return cast("ReportDict", start.report)
         dead_letters: DeadLetters = NoDeadLetters()
         if self.dead_letter_path and not settings.dry_run:
-            dead_letters = DeadLetterFile(self.dead_letter_path, f"{_name(context)}.ndjson", start.dead_letters)
+            dead_letters = DeadLetterFile(self.dead_letter_path, f"{instance_name(context)}.ndjson", start.dead_letters)
         elif self.max_rejected and not settings.dry_run:
             message = "dead_letter_path was rendered to nothing, but max_rejected needs it. Nothing was sent."
             raise BikConfigError(message)
@@ -177,7 +164,7 @@ class BikSendEventsOperator(BaseOperator):
         said_dry = " (dry run: nothing is sent)" if settings.dry_run else ""
         self.log.info("Sending events to BIK at %s, pipeline %s%s", hook.host, rule.mode.value, said_dry)
         report = hook.deliver(
-            unwrap(self.events),
+            self._input(context),
             contract=Contract(
                 now=datetime.fromisoformat(start.began_at),
                 rule=rule,
@@ -193,29 +180,6 @@ class BikSendEventsOperator(BaseOperator):
         if report.stop not in {Stop.ORDERED, Stop.THROTTLED}:
             report = replace(report, dead_letter_path=dead_letters.join())
         return self._conclude(context, hook, report, journal, dead_letters)
-
-    def _checkpoint(self, context: Context, settings: DeliverySettings) -> tuple[StoreJournal | None, Checkpoint]:
-        """Where this try begins, and where it writes down how far it comes."""
-        ti, now = context["ti"], datetime.now(UTC).isoformat()
-        clears = getattr(ti, "max_tries", 0)
-        owner = f"try {getattr(ti, 'try_number', 1)} {uuid4().hex[:12]}"
-        store: CheckpointStore
-        accessor = context.get("task_state_store")
-        if settings.dry_run:
-            return None, where_to_begin(None, owner=owner, clears=clears, now=now)
-        if self.checkpoint_path:
-            store = CheckpointFile(storage_path(self.checkpoint_path) / f"{_name(context)}.json")
-        elif accessor is not None:
-            store = TaskState(accessor)
-        else:
-            self.log.info("No checkpoint is kept, so a retry starts over; set checkpoint_path.")
-            return None, where_to_begin(None, owner=owner, clears=clears, now=now)
-        journal = StoreJournal(store, owner=owner)
-        found = journal.load()
-        start = where_to_begin(found, owner=owner, clears=clears, now=now)
-        if start.leased_to:
-            self.log.info("Going on from a checkpoint (%s): %s", start.state, start.note)
-        return journal, start
 
     def _conclude(
         self,
@@ -237,7 +201,7 @@ class BikSendEventsOperator(BaseOperator):
             dead_letters.tidy()
         self.log.info("%s", report.summary())
         if report.step_aside is not None and journal is not None:
-            self._step_aside(report.step_aside)
+            step_aside(self, report.step_aside)
         if error is not None:
             # A failed task has no return value, but whoever is called wants to see the counts and ranges.
             context["ti"].xcom_push(key="report", value=as_dict)
@@ -245,19 +209,6 @@ class BikSendEventsOperator(BaseOperator):
         if report.rejected:
             self.log.warning("Rejected, as allowed: %s. See %s", report.reasons_text(), report.dead_letter_path)
         return as_dict
-
-    def _step_aside(self, seconds: float) -> NoReturn:
-        """Free the worker slot for a pause that BIK asked for, and come back after it without using up a retry."""
-        moment = datetime.now(UTC) + timedelta(seconds=seconds)
-        self.log.info("BIK asks for a pause of %.0f s. Stepping aside until %s.", seconds, moment.isoformat())
-        if AIRFLOW_V_3_0_PLUS:
-            raise AirflowRescheduleException(moment)  # type: ignore[no-untyped-call]
-        # Below 3, only sensors are rescheduled at the time they ask for.
-        from airflow.triggers import temporal  # type: ignore[attr-defined]  # noqa: PLC0415 - Airflow below 3 only
-
-        trigger = temporal.DateTimeTrigger(moment=pendulum.instance(moment))  # noqa: AIR312 - Airflow below 3 only
-        self.defer(trigger=trigger, method_name="execute_after_pause")
-        raise AssertionError
 
     def _rule(self, context: Context) -> PipelineRule:
         mode = member(Mode, "pipeline", self.pipeline)
@@ -276,13 +227,3 @@ class BikSendEventsOperator(BaseOperator):
             on_unconfirmed=OnUnconfirmed(self.on_unconfirmed),
             dry_run=truth("dry_run", cast("bool | str", self.dry_run)),
         )
-
-
-def _name(context: Context) -> str:
-    """Names the task instance, in a form that is safe as a file name."""
-    ti = context["ti"]
-    return file_name(ti.dag_id, ti.run_id, ti.task_id, ti.map_index)
-
-
-def _for_airflow(error: BikError) -> AirflowException:
-    return (AirflowException if error.retry_can_help else AirflowFailException)(error.message)

@@ -12,27 +12,18 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from itertools import count, islice
 from typing import IO, cast
 
-import msgspec
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-from airflow_provider_bik.dead_letters import DEAD_LETTER_KEY
 from airflow_provider_bik.errors import BikInputError, BikStorageError
-from airflow_provider_bik.events import Reason, Rejection
 from airflow_provider_bik.events.inputs import InputEvent
+from airflow_provider_bik.sources.ndjson import input_event, lines_of, read_line
 from airflow_provider_bik.storage import storage_path
 from airflow_provider_bik.threads import read_in_thread
 
-__all__ = ["CHUNK_SIZE", "MAX_LINE_BYTES", "in_chunks", "read_events"]
+__all__ = ["CHUNK_SIZE", "in_chunks", "read_events"]
 
 CHUNK_SIZE = 500
 """Items read at a time."""
-
-MAX_LINE_BYTES = 4 * 1024 * 1024
-"""A longer line is one rejection; without a bound, a file without line ends would be read into memory whole."""
-
-_BLOCK_BYTES = 256 * 1024
-
-_decode = msgspec.json.Decoder().decode
 
 
 def read_events(events: object) -> Iterator[InputEvent]:
@@ -52,7 +43,7 @@ def read_events(events: object) -> Iterator[InputEvent]:
         if _is_path(item):
             yield from _read_file(cast("str | ObjectStoragePath", item), positions)
         else:
-            yield _input_event(item, position=next(positions), place=place)
+            yield input_event(item, position=next(positions), place=place)
 
 
 async def in_chunks(source: Iterator[InputEvent], size: int = CHUNK_SIZE) -> AsyncIterator[Sequence[InputEvent]]:
@@ -100,9 +91,9 @@ def _read_file(path: str | ObjectStoragePath, positions: Iterator[int]) -> Itera
     name = text.rsplit("/", 1)[-1]
     try:
         with _open(storage_path(path)) as file:
-            for number, line in enumerate(_lines(file), start=1):
+            for number, line in enumerate(lines_of(file), start=1):
                 if line and not line.isspace():
-                    yield _read_line(line, position=next(positions), place=f"{name}:{number}")
+                    yield read_line(line, position=next(positions), place=f"{name}:{number}")
     except (OSError, EOFError, zlib.error) as error:
         message = (
             f"{name} cannot be read ({type(error).__name__}). Check that the upstream task wrote it where this "
@@ -116,46 +107,3 @@ def _open(path: ObjectStoragePath) -> IO[bytes]:
     if path.name.endswith(".gz"):
         return io.BufferedReader(gzip.GzipFile(fileobj=file))
     return file
-
-
-def _lines(file: IO[bytes]) -> Iterator[bytes]:
-    """Lines without their ends, of bounded length: of a longer one only the beginning is kept.
-
-    Read in blocks: Airflow's files go through a wrapper that makes every call dear.
-    """
-    rest = b""
-    while block := file.read(_BLOCK_BYTES):
-        *lines, rest = (rest + block).split(b"\n")
-        yield from lines
-        rest = rest[: MAX_LINE_BYTES + 1]
-    yield rest
-
-
-def _read_line(line: bytes, *, position: int, place: str) -> InputEvent:
-    if len(line) > MAX_LINE_BYTES:
-        return _unreadable(line[:1000], f"longer than {MAX_LINE_BYTES} bytes", position=position, place=place)
-    try:
-        raw = _decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _unreadable(line, "not JSON", position=position, place=place)
-    if not isinstance(raw, dict):
-        return _unreadable(line, "not a JSON object", position=position, place=place)
-    return _input_event(raw, position=position, place=place)
-
-
-def _unreadable(line: bytes, detail: str, *, position: int, place: str) -> InputEvent:
-    problem = Rejection(reason=Reason.NOT_READABLE, detail=detail)
-    return InputEvent(position=position, place=place, raw=line.decode("utf-8", "replace"), problem=problem)
-
-
-def _input_event(item: object, *, position: int, place: str) -> InputEvent:
-    """Take an item as it is; a dead letter gives back the event that it holds."""
-    if isinstance(item, Mapping) and DEAD_LETTER_KEY in item:
-        attempts = item.get("attempts")
-        return InputEvent(
-            position=position,
-            place=place,
-            raw=item.get("event"),
-            attempts=attempts if isinstance(attempts, int) else 0,
-        )
-    return InputEvent(position=position, place=place, raw=item)

@@ -1,0 +1,92 @@
+"""What a delivery needs of the Airflow task instance that it runs in: a name, a checkpoint, a way to pause or fail."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, NoReturn
+from uuid import uuid4
+
+import pendulum
+from airflow.exceptions import AirflowRescheduleException
+from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, BaseOperator
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
+
+from airflow_provider_bik.checkpoints import CheckpointFile, CheckpointStore, StoreJournal, TaskState
+from airflow_provider_bik.dead_letters import file_name
+from airflow_provider_bik.delivery import Checkpoint, where_to_begin
+from airflow_provider_bik.errors import BikError
+from airflow_provider_bik.storage import storage_path
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+__all__ = ["begin", "for_airflow", "instance_name", "step_aside"]
+
+log = logging.getLogger(__name__)
+
+
+def instance_name(context: Context) -> str:
+    """Name the task instance, in a form that is safe as a file name."""
+    ti = context["ti"]
+    return file_name(ti.dag_id, ti.run_id, ti.task_id, ti.map_index)
+
+
+def begin(context: Context, checkpoint_path: str | None, *, dry_run: bool) -> tuple[StoreJournal | None, Checkpoint]:
+    """Decide where this try begins, and where it writes down how far it comes.
+
+    Args:
+        context: Airflow's.
+        checkpoint_path: Directory for a checkpoint file; without it, the task state store is used where there is one.
+        dry_run: Whether nothing is sent, so that nothing is written down.
+
+    Returns:
+        The journal, or None if no checkpoint is kept; and the checkpoint to begin from.
+
+    Raises:
+        BikError: The checkpoint of an earlier try cannot be read or understood.
+    """
+    ti, now = context["ti"], datetime.now(UTC).isoformat()
+    clears = getattr(ti, "max_tries", 0)
+    owner = f"try {getattr(ti, 'try_number', 1)} {uuid4().hex[:12]}"
+    store = None if dry_run else _store(context, checkpoint_path)
+    if store is None:
+        if not dry_run:
+            log.info("No checkpoint is kept, so a retry starts over; set checkpoint_path.")
+        return None, where_to_begin(None, owner=owner, clears=clears, now=now)
+    journal = StoreJournal(store, owner=owner)
+    start = where_to_begin(journal.load(), owner=owner, clears=clears, now=now)
+    if start.leased_to:
+        log.info("Going on from a checkpoint (%s): %s", start.state, start.note)
+    return journal, start
+
+
+def _store(context: Context, checkpoint_path: str | None) -> CheckpointStore | None:
+    if checkpoint_path:
+        return CheckpointFile(storage_path(checkpoint_path) / f"{instance_name(context)}.json")
+    accessor = context.get("task_state_store")
+    return None if accessor is None else TaskState(accessor)
+
+
+def step_aside(operator: BaseOperator, seconds: float) -> NoReturn:
+    """Free the worker slot for a pause that BIK asked for, and come back after it without using up a retry.
+
+    Args:
+        operator: The one that runs; below Airflow 3 it is called again by its ``execute_after_pause``.
+        seconds: How long.
+    """
+    moment = datetime.now(UTC) + timedelta(seconds=seconds)
+    log.info("BIK asks for a pause of %.0f s. Stepping aside until %s.", seconds, moment.isoformat())
+    if AIRFLOW_V_3_0_PLUS:
+        raise AirflowRescheduleException(moment)  # type: ignore[no-untyped-call]
+    # Below 3, only sensors are rescheduled at the time they ask for.
+    from airflow.triggers import temporal  # type: ignore[attr-defined]  # noqa: PLC0415 - Airflow below 3 only
+
+    trigger = temporal.DateTimeTrigger(moment=pendulum.instance(moment))  # noqa: AIR312 - Airflow below 3 only
+    operator.defer(trigger=trigger, method_name="execute_after_pause")
+    raise AssertionError
+
+
+def for_airflow(error: BikError) -> AirflowException:
+    """The error as Airflow must see it to retry, or not to."""
+    return (AirflowException if error.retry_can_help else AirflowFailException)(error.message)
