@@ -242,7 +242,7 @@ class TaskRun:
     def clear(self) -> None:
         """Clear the task; if it has ended, as soon as its run has ended too.
 
-        A clear that comes while the scheduler is closing the run is lost: the run stays as it was, and with it the task.
+        A clear that comes while the scheduler is closing the run is lost: the run stays as it was, and so its task.
         """
         if self.now["state"] in ENDED:
             self.airflow.wait("the run's end", lambda: self.airflow.get(self._run)["state"] in ENDED)
