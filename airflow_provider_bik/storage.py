@@ -24,13 +24,16 @@ def storage_path(path: str | ObjectStoragePath) -> ObjectStoragePath:
         return path
     scheme = path.partition("://")[0] if "://" in path else "file"
     try:
-        return ObjectStoragePath(path)
+        found = ObjectStoragePath(path)
+        # Below 3, only this looks whether there is such a storage.
+        _ = found.fs
     except (ValueError, ImportError) as error:
         message = (
             f"A path of the scheme {scheme!r:.40} cannot be opened ({type(error).__name__}). Check the URL, and "
             "that the Airflow provider of that storage is installed on the worker. A retry cannot help before."
         )
         raise BikConfigError(message) from error
+    return found
 
 
 def write_private(path: ObjectStoragePath, content: Iterable[bytes]) -> None:

@@ -81,7 +81,7 @@ def test_another_run_goes_on_where_one_has_failed_and_keeps_its_dead_letters(
 ) -> None:
     bad = event(7, email="", phoneNumber="")
     events = [*EVENTS[:7], bad, *EVENTS[8:]]
-    bik.faults = FaultPlan(script=(None, Fault(kind="status", status=429, retry_after="1000")))
+    bik.faults = FaultPlan(script=(None, Fault(kind="status", status=403)))
     with pytest.raises(AirflowException):
         run("scheduled", events, max_rejected=1, max_concurrency=1)
     assert 0 < bik.ledger.count() < 249
