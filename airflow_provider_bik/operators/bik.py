@@ -12,7 +12,15 @@ from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_bik.checkpoints import StoreJournal
 from airflow_provider_bik.dead_letters import DeadLetterFile, NoDeadLetters
-from airflow_provider_bik.delivery import DeliveryReport, DeliverySettings, OnUnconfirmed, ReportDict, Stop, verdict
+from airflow_provider_bik.delivery import (
+    Checkpoint,
+    DeliveryReport,
+    DeliverySettings,
+    OnUnconfirmed,
+    ReportDict,
+    Stop,
+    verdict,
+)
 from airflow_provider_bik.delivery.batching import MAX_BATCH_SIZE
 from airflow_provider_bik.errors import BikConfigError, BikError
 from airflow_provider_bik.events import Contract, Mode, PipelineRule
@@ -144,7 +152,7 @@ class BikSendEventsOperator(BaseOperator):
         """Go on after a pause that BIK asked for (Airflow below 3)."""
         return self.execute(context)
 
-    def _input(self, context: Context) -> object:  # noqa: ARG002 - operators that fetch their input need it
+    def _input(self, context: Context, start: Checkpoint) -> object:  # noqa: ARG002 - operators that fetch need them
         """What `airflow_provider_bik.sources.read_events` is to read."""
         return unwrap(self.events)
 
@@ -164,7 +172,7 @@ class BikSendEventsOperator(BaseOperator):
         said_dry = " (dry run: nothing is sent)" if settings.dry_run else ""
         self.log.info("Sending events to BIK at %s, pipeline %s%s", hook.host, rule.mode.value, said_dry)
         report = hook.deliver(
-            self._input(context),
+            self._input(context, start),
             contract=Contract(
                 now=datetime.fromisoformat(start.began_at),
                 rule=rule,

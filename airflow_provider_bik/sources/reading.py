@@ -31,7 +31,8 @@ def read_events(events: object) -> Iterator[InputEvent]:
 
     Args:
         events: A mapping (one event); a path (text or `ObjectStoragePath`) of an NDJSON file, gzipped if it ends in
-            ``.gz``; or an iterable of these, also nested once, as the output of a mapped upstream task is.
+            ``.gz``; or an iterable of these, also nested once, as the output of a mapped upstream task is. An iterator
+            of `InputEvent` is read already, and goes through as it is.
 
     Raises:
         BikInputError: It is none of these.
@@ -40,7 +41,9 @@ def read_events(events: object) -> Iterator[InputEvent]:
     """
     positions = count()
     for item, place in _flatten(events):
-        if _is_path(item):
+        if isinstance(item, InputEvent):
+            yield item
+        elif _is_path(item):
             yield from _read_file(cast("str | ObjectStoragePath", item), positions)
         else:
             yield input_event(item, position=next(positions), place=place)
