@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from airflow_provider_bik.errors import BikConfigError
+from airflow_provider_bik.events.catalogue import CatalogueHints
 from airflow_provider_bik.events.columns import Column, Constant, source_json
 from airflow_provider_bik.events.inputs import InputEvent
 from airflow_provider_bik.events.names import check_columns, check_keys, name_of, refuse
@@ -161,7 +162,9 @@ class EventMapping:
         return self
 
 
-def map_rows(source: Iterator[InputEvent], mapping: EventMapping | None) -> Iterator[InputEvent]:
+def map_rows(
+    source: Iterator[InputEvent], mapping: EventMapping | None, hints: CatalogueHints | None = None
+) -> Iterator[InputEvent]:
     """Turn the rows of an input into events, in the thread that reads.
 
     Every item is a row, except a dead letter that holds an event. A row that cannot become one, or an item that could
@@ -170,14 +173,15 @@ def map_rows(source: Iterator[InputEvent], mapping: EventMapping | None) -> Iter
     Args:
         source: What was read. An item's ``raw`` may be the undecoded bytes of a JSON line.
         mapping: How; without one everything stays as it is.
+        hints: Told of every event that was made.
 
     Raises:
         BikConfigError: The first row lacks a column that the mapping uses.
     """
-    return source if mapping is None else _map_rows(source, mapping)
+    return source if mapping is None else _map_rows(source, mapping, hints or CatalogueHints())
 
 
-def _map_rows(source: Iterator[InputEvent], mapping: EventMapping) -> Iterator[InputEvent]:
+def _map_rows(source: Iterator[InputEvent], mapping: EventMapping, hints: CatalogueHints) -> Iterator[InputEvent]:
     checked = False
     for item in source:
         if item.is_row is False:
@@ -194,6 +198,7 @@ def _map_rows(source: Iterator[InputEvent], mapping: EventMapping) -> Iterator[I
                 checked = True
             made = mapping.event(raw)
             if not isinstance(made, Rejection):
+                hints.look(made)
                 yield InputEvent(
                     position=item.position, place=item.place, raw=made, attempts=item.attempts, is_row=False
                 )
