@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -24,6 +24,7 @@ from airflow_provider_bik.delivery import (
 from airflow_provider_bik.delivery.batching import MAX_BATCH_SIZE
 from airflow_provider_bik.errors import BikConfigError, BikError
 from airflow_provider_bik.events import Contract, Mode, PipelineRule
+from airflow_provider_bik.events.mapping import EventMapping
 from airflow_provider_bik.events.phone import national_numbers
 from airflow_provider_bik.hooks.bik import BikHook, DeadLetters, StopSwitch
 from airflow_provider_bik.operators.arguments import check_arguments, member, truth, zone
@@ -43,12 +44,13 @@ class BikSendEventsOperator(BaseOperator):
     Jinja, logged or stored by Airflow.
 
     Args:
-        events: Event mappings with BIK's own field names, or the path or paths of NDJSON files (one event a line,
-            ``.gz`` is understood) at any place `ObjectStoragePath` can open; from upstream or in the DAG. Paths are
-            templates.
+        events: Event mappings with BIK's own field names (with a ``mapping``, rows), or the path or paths of NDJSON
+            files (one of these a line, ``.gz`` is understood) at any place `ObjectStoragePath` can open; from upstream
+            or in the DAG. Paths are templates.
         pipeline: ``auto``: with ``createdAt`` as migration, without as realtime; in an Airflow backfill run always
             migration. ``realtime``: no dates; ``migration``: dates required. (template)
         bik_conn_id: The Connection. (template)
+        mapping: Makes events of rows that are not events yet: an `EventMapping`, or its JSON form.
         created_at: What ``realtime`` does with an event that has a date: ``reject`` it, or ``drop`` the date.
         realtime_max_age: With ``auto``, events younger than this go out as realtime, without their date, so that they
             can trigger journeys.
@@ -94,6 +96,7 @@ class BikSendEventsOperator(BaseOperator):
         events: object,
         pipeline: str = "auto",
         bik_conn_id: str = BikHook.default_conn_name,
+        mapping: EventMapping | Mapping[str, object] | None = None,
         created_at: Literal["reject", "drop"] = "reject",
         realtime_max_age: timedelta | None = None,
         timezone: str | tzinfo = "UTC",
@@ -112,6 +115,7 @@ class BikSendEventsOperator(BaseOperator):
         self.events = events
         self.pipeline = pipeline
         self.bik_conn_id = bik_conn_id
+        self.mapping = None if mapping is None else EventMapping.of(mapping)
         self.created_at = created_at
         self.realtime_max_age = realtime_max_age
         self.timezone = timezone
@@ -179,6 +183,7 @@ class BikSendEventsOperator(BaseOperator):
                 timezone=zone(self.timezone),
                 national=national_numbers(self.default_region) if self.default_region else None,
             ),
+            mapping=self.mapping,
             settings=settings,
             dead_letters=dead_letters,
             journal=journal,
