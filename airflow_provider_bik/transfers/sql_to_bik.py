@@ -135,12 +135,17 @@ class SqlToBikOperator(BikSendEventsOperator):
         query = query_digest(self.conn_id, self.sql, self.parameters, self.watermark_column)
         header = spool.find()
         if header is not None and self._counts(header, query, start):
+            self._check_columns(header.columns)
             if incremental is not None:
                 incremental.resume(header)
         else:
             header = self._extract(spool, query, start, incremental)
         self._header = header
         return input_events(spool, header.columns)
+
+    def _check_columns(self, columns: Sequence[str]) -> None:
+        if self.mapping is not None:
+            self.mapping.check_columns(columns)
 
     def _counts(self, header: SpoolHeader, query: str, start: Checkpoint) -> bool:
         """Whether a spool is this try's input: that of the same query, and of the same delivery."""
@@ -171,6 +176,7 @@ class SqlToBikOperator(BikSendEventsOperator):
         def work() -> SpoolHeader:
             blocks = query.blocks()
             result = rows(next(blocks), blocks)
+            self._check_columns(query.columns)
             base = None if state is None else msgspec.to_builtins(state)
             header = SpoolHeader(query=digest, columns=query.columns, clears=start.clears, base=base)
             if incremental is None or state is None:
