@@ -126,6 +126,18 @@ def test_a_late_row_that_fails_holds_the_bound_and_not_the_watermark() -> None:
     assert (table.state.watermark, table.state.since) == (20, 15)
 
 
+def test_a_shorter_lookback_does_not_give_up_a_late_row_that_fails_in_that_very_run() -> None:
+    table = Table(Cursor(column="at", start=0, lookback=5))
+    table.rows = [(12, "a")]
+    table.run()
+    table.rows += [(8, "late")]
+    table.cursor = Cursor(column="at", start=0, lookback=0)
+    table.run([True])
+    assert (table.state.watermark, table.state.since) == (12, 8)
+    assert table.run() == [(8, "late")]
+    assert (table.state.watermark, table.state.since) == (12, 12)
+
+
 def test_what_is_kept_does_not_grow_with_the_table() -> None:
     table = Table(Cursor(column="at", start=0, lookback=3))
     table.rows = [(number, "a") for number in range(10_000)]

@@ -15,6 +15,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from functools import cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any, cast
 from uuid import UUID
 
@@ -107,6 +108,8 @@ def encode_value(value: object, depth: int = 0) -> object:  # noqa: C901, PLR091
             return {"$timedelta": [value.days, value.seconds, value.microseconds]}
         case UUID():
             return {"$uuid": value.hex}
+        case IPv4Address() | IPv6Address() | IPv4Network() | IPv6Network():
+            return str(value)
         case bytes() | bytearray() | memoryview():
             return {"$bytes": base64.b64encode(value).decode("ascii")}
         case Mapping() | list() | tuple() if depth < _DEEPEST:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import date, datetime, time, tzinfo
 from decimal import Decimal
 from enum import Enum
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from uuid import UUID
 
 from airflow_provider_bik.events.reasons import Reason, Rejection
@@ -129,7 +130,7 @@ class ValueReader:
                 return self._moment(value, path)
             case date() | time():
                 return value.isoformat()
-            case UUID():
+            case UUID() | IPv4Address() | IPv6Address() | IPv4Network() | IPv6Network():
                 return str(value)
             case _:
                 raise _refusal(Reason.VALUE_TYPE, f"{path} is of type {type(value).__name__}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -42,11 +42,12 @@ class Query:
         self._hook = hook
         self._sql, self._parameters, self._fetch_size = sql, parameters, fetch_size
         self._connection: Any = None
+        self._cursor: Any = None
         self._cancelled = False
         self.columns: list[str] = []
 
-    def blocks(self) -> Iterator[Sequence[Sequence[object]]]:
-        """Run the query and give its rows; the first block is there even if it is empty.
+    def blocks(self) -> Generator[Sequence[Sequence[object]], None, None]:
+        """Run the query and give its rows; the first block is there even if it is empty. To be closed.
 
         Raises:
             BikConfigError: The query is wrong, or its columns have no names of their own.
@@ -56,6 +57,7 @@ class Query:
         try:
             self._connection = self._hook.get_conn()
             with contextlib.closing(self._connection), contextlib.closing(_cursor(self._connection)) as cursor:
+                self._cursor = cursor
                 cursor.execute(self._sql, *([] if self._parameters is None else [self._parameters]))
                 block = self._fetch(cursor)
                 self.columns = _columns(cursor.description)
@@ -73,11 +75,12 @@ class Query:
     def cancel(self) -> None:
         """End `blocks` soon, from another thread; may block, for some drivers ask the server by another connection."""
         self._cancelled = True
-        ask = getattr(self._connection, "cancel", None) or getattr(self._connection, "interrupt", None)
-        if ask is not None:
-            # It may have ended by itself meanwhile.
-            with contextlib.suppress(Exception):
-                ask()
+        for owner in (self._cursor, self._connection):
+            for ask in (getattr(owner, "cancel", None), getattr(owner, "interrupt", None)):
+                # It may have ended by itself meanwhile.
+                with contextlib.suppress(Exception):
+                    if ask is not None:
+                        ask()
 
     def _fetch(self, cursor: Any) -> Sequence[Sequence[object]]:  # noqa: ANN401 - every driver has its own class
         if self._cancelled:

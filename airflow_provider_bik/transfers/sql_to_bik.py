@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
@@ -131,6 +132,9 @@ class SqlToBikOperator(BikSendEventsOperator):
         return Incremental(cursor, store, instance_name(context))
 
     def _input(self, context: Context, start: Checkpoint) -> object:
+        if not isinstance(self.sql, str) or not self.sql.strip():
+            message = "sql is empty, or no text. Give one statement that gives rows; nothing was sent."
+            raise BikConfigError(message)
         spool, incremental = self._spool(context, self._settings()), self._incremental(context)
         query = query_digest(self.conn_id, self.sql, self.parameters, self.watermark_column)
         header = spool.find()
@@ -174,17 +178,17 @@ class SqlToBikOperator(BikSendEventsOperator):
                 block = next(blocks, ())
 
         def work() -> SpoolHeader:
-            blocks = query.blocks()
-            result = rows(next(blocks), blocks)
-            self._check_columns(query.columns)
-            base = None if state is None else msgspec.to_builtins(state)
-            header = SpoolHeader(query=digest, columns=query.columns, clears=start.clears, base=base)
-            if incremental is None or state is None:
-                lines: Iterator[bytes] = map(encode_row, result)
-            else:
-                lines = incremental.sift(state, query.columns, result)
-            spool.write(header, lines)
-            return header
+            with contextlib.closing(query.blocks()) as blocks:
+                result = rows(next(blocks), blocks)
+                self._check_columns(query.columns)
+                base = None if state is None else msgspec.to_builtins(state)
+                header = SpoolHeader(query=digest, columns=query.columns, clears=start.clears, base=base)
+                if incremental is None or state is None:
+                    lines: Iterator[bytes] = map(encode_row, result)
+                else:
+                    lines = incremental.sift(state, query.columns, result)
+                spool.write(header, lines)
+                return header
 
         header = stoppable(work, stopping=self._stopping, cancel=query.cancel)
         left_out = f", {incremental.left_out} of them settled by earlier runs and left out" if incremental else ""

@@ -5,6 +5,7 @@ import math
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import Enum
+from ipaddress import ip_interface, ip_network
 from typing import Any
 from uuid import UUID
 
@@ -116,6 +117,8 @@ class Point:
         (datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC)),
         (date(1, 1, 1), date(1, 1, 1)),
         (UUID(int=1), UUID(int=1)),
+        (ip_interface("192.168.0.1/24"), "192.168.0.1/24"),
+        (ip_network("fe80::/10"), "fe80::/10"),
     ],
 )
 def test_other_forms_of_a_type_come_back_as_its_usual_one(given_value: object, expected: object) -> None:
