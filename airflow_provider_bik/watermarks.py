@@ -36,7 +36,7 @@ class Watermark(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         since: From here on the next run reads: the watermark less the lookback, but never past an unsettled row.
         settled: Digests of the settled rows from ``since`` on, joined, in base64.
         columns: Digest of the columns' names; rows with others have other digests.
-        generation: Counts the moves.
+        generation: Counts the runs that have moved it.
         owner: The run that moved it last.
         moved_at: ISO 8601.
     """

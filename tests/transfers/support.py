@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -48,10 +49,17 @@ class Task:
         """As a person does it in the web page."""
         self.max_tries += 1
 
-    def execute(self, **changes: Any) -> dict[str, Any]:
-        """One try; returns the report."""
+    def execute(self, *, rendered: Mapping[str, object] | None = None, **changes: Any) -> dict[str, Any]:
+        """One try; returns the report.
+
+        Args:
+            rendered: What Airflow makes of templates after the operator was made.
+            changes: Arguments that are others in this try.
+        """
         self.tries += 1
         self.operator = SqlToBikOperator(task_id="send", **{**self.arguments, **changes})
+        for name, value in (rendered or {}).items():
+            setattr(self.operator, name, value)
         instance = SimpleNamespace(
             dag_id="dag",
             run_id=self.run_id,
