@@ -131,11 +131,14 @@ class BikHook(HttpHook):
         if error := verdict(report, max_rejected=0, host=self.host):
             raise error
 
-    def send_events(self, events: object, *, pipeline: str = "auto", max_rejected: float = 0) -> DeliveryReport:
+    def send_events(
+        self, events: object, *, file_format: str | None = None, pipeline: str = "auto", max_rejected: float = 0
+    ) -> DeliveryReport:
         """Send many events, in batches; what `BikSendEventsOperator` does, without its options.
 
         Args:
             events: Anything `airflow_provider_bik.sources.read_events` takes.
+            file_format: What is in the files; None to go by their names.
             pipeline: ``auto``, ``realtime`` or ``migration``.
             max_rejected: How many rejections are allowed, as a number or, below 1, a share.
 
@@ -147,7 +150,7 @@ class BikHook(HttpHook):
                 `BikTooManyRejectedError`.
         """
         contract = Contract(now=datetime.now(UTC), rule=PipelineRule(mode=Mode(pipeline)))
-        report = self.deliver(events, contract=contract)
+        report = self.deliver(events, file_format=file_format, contract=contract)
         if error := verdict(report, max_rejected=max_rejected, host=self.host):
             raise error
         return report
@@ -156,6 +159,7 @@ class BikHook(HttpHook):
         self,
         events: object,
         *,
+        file_format: str | None = None,
         contract: Contract,
         settings: DeliverySettings | None = None,
         dead_letters: DeadLetters | None = None,
@@ -167,6 +171,7 @@ class BikHook(HttpHook):
 
         Args:
             events: Anything `airflow_provider_bik.sources.read_events` takes.
+            file_format: What is in the files; None to go by their names.
             contract: Checks and encodes one event.
             settings: How to deliver.
             dead_letters: Where rejected events go; they are only counted if None.
@@ -184,7 +189,7 @@ class BikHook(HttpHook):
         async def work() -> DeliveryReport:
             async with BikClient(client_settings, max_connections=how.max_concurrency) as client:
                 return await deliver(
-                    in_chunks(read_events(events)),
+                    in_chunks(read_events(events, file_format=file_format)),
                     contract=contract,
                     send=client.send,
                     dead_letters=dead_letters or NoDeadLetters(),
