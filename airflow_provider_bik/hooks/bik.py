@@ -137,6 +137,7 @@ class BikHook(HttpHook):
         self,
         events: object,
         *,
+        file_format: str | None = None,
         pipeline: str = "auto",
         max_rejected: float = 0,
         mapping: EventMapping | Mapping[str, object] | None = None,
@@ -145,6 +146,7 @@ class BikHook(HttpHook):
 
         Args:
             events: Anything `airflow_provider_bik.sources.read_events` takes.
+            file_format: What is in the files; None to go by their names.
             pipeline: ``auto``, ``realtime`` or ``migration``.
             max_rejected: How many rejections are allowed, as a number or, below 1, a share.
             mapping: Makes events of rows; an `EventMapping` or its JSON form.
@@ -157,7 +159,12 @@ class BikHook(HttpHook):
                 `BikTooManyRejectedError`.
         """
         contract = Contract(now=datetime.now(UTC), rule=PipelineRule(mode=Mode(pipeline)))
-        report = self.deliver(events, contract=contract, mapping=None if mapping is None else EventMapping.of(mapping))
+        report = self.deliver(
+            events,
+            file_format=file_format,
+            contract=contract,
+            mapping=None if mapping is None else EventMapping.of(mapping),
+        )
         if error := verdict(report, max_rejected=max_rejected, host=self.host):
             raise error
         return report
@@ -166,6 +173,7 @@ class BikHook(HttpHook):
         self,
         events: object,
         *,
+        file_format: str | None = None,
         contract: Contract,
         mapping: EventMapping | None = None,
         settings: DeliverySettings | None = None,
@@ -178,6 +186,7 @@ class BikHook(HttpHook):
 
         Args:
             events: Anything `airflow_provider_bik.sources.read_events` takes.
+            file_format: What is in the files; None to go by their names.
             contract: Checks and encodes one event.
             mapping: Makes events of rows; where they look unlike BIK's catalogue, the log says so at the end.
             settings: How to deliver.
@@ -197,7 +206,7 @@ class BikHook(HttpHook):
         async def work() -> DeliveryReport:
             async with BikClient(client_settings, max_connections=how.max_concurrency) as client:
                 return await deliver(
-                    in_chunks(map_rows(read_events(events), mapping, hints)),
+                    in_chunks(map_rows(read_events(events, file_format=file_format), mapping, hints)),
                     contract=contract,
                     send=client.send,
                     dead_letters=dead_letters or NoDeadLetters(),

@@ -13,6 +13,7 @@ from airflow_provider_bik.delivery import OnUnconfirmed
 from airflow_provider_bik.delivery.batching import MAX_BATCH_SIZE
 from airflow_provider_bik.errors import BikConfigError
 from airflow_provider_bik.events import Mode
+from airflow_provider_bik.sources.formats import format_named
 
 if TYPE_CHECKING:
     from airflow_provider_bik.operators.bik import BikSendEventsOperator
@@ -32,6 +33,7 @@ def check_arguments(operator: BikSendEventsOperator) -> None:
     """
     if "{" not in str(operator.pipeline):
         member(Mode, "pipeline", operator.pipeline)
+    format_named(operator.file_format)
     member(OnUnconfirmed, "on_unconfirmed", operator.on_unconfirmed)
     _require(operator.created_at in {"reject", "drop"}, "created_at", "'reject' or 'drop'")
     _require(

@@ -44,13 +44,15 @@ class BikSendEventsOperator(BaseOperator):
     Jinja, logged or stored by Airflow.
 
     Args:
-        events: Event mappings with BIK's own field names (with a ``mapping``, rows), or the path or paths of NDJSON
-            files (one of these a line, ``.gz`` is understood) at any place `ObjectStoragePath` can open; from upstream
-            or in the DAG. Paths are templates.
+        events: Event mappings with BIK's own field names (with a ``mapping``, rows), or the path or paths of files
+            (NDJSON, JSON, CSV, Parquet), or patterns such as ``s3://bucket/orders-*.csv.gz``, at any place
+            `ObjectStoragePath` can open; from upstream or in the DAG. Paths are templates.
         pipeline: ``auto``: with ``createdAt`` as migration, without as realtime; in an Airflow backfill run always
             migration. ``realtime``: no dates; ``migration``: dates required. (template)
         bik_conn_id: The Connection. (template)
         mapping: Makes events of rows that are not events yet: an `EventMapping`, or its JSON form.
+        file_format: What is in the files: ``ndjson``, ``json``, ``csv``, ``tsv`` or ``parquet``; None to go by each
+            file's name.
         created_at: What ``realtime`` does with an event that has a date: ``reject`` it, or ``drop`` the date.
         realtime_max_age: With ``auto``, events younger than this go out as realtime, without their date, so that they
             can trigger journeys.
@@ -97,6 +99,7 @@ class BikSendEventsOperator(BaseOperator):
         pipeline: str = "auto",
         bik_conn_id: str = BikHook.default_conn_name,
         mapping: EventMapping | Mapping[str, object] | None = None,
+        file_format: str | None = None,
         created_at: Literal["reject", "drop"] = "reject",
         realtime_max_age: timedelta | None = None,
         timezone: str | tzinfo = "UTC",
@@ -116,6 +119,7 @@ class BikSendEventsOperator(BaseOperator):
         self.pipeline = pipeline
         self.bik_conn_id = bik_conn_id
         self.mapping = None if mapping is None else EventMapping.of(mapping)
+        self.file_format = file_format
         self.created_at = created_at
         self.realtime_max_age = realtime_max_age
         self.timezone = timezone
@@ -177,6 +181,7 @@ class BikSendEventsOperator(BaseOperator):
         self.log.info("Sending events to BIK at %s, pipeline %s%s", hook.host, rule.mode.value, said_dry)
         report = hook.deliver(
             self._input(context, start),
+            file_format=self.file_format,
             contract=Contract(
                 now=datetime.fromisoformat(start.began_at),
                 rule=rule,
