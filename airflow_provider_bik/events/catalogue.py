@@ -87,7 +87,7 @@ class CatalogueHints:
     def look(self, event: Mapping[str, object]) -> None:
         """Compare one event, as the mapping made it; nothing in it makes this raise."""
         name, properties = event.get("eventName"), event.get("eventProperties")
-        if not isinstance(name, str) or not isinstance(properties, Mapping):
+        if not isinstance(name, str) or not isinstance(properties, dict | Mapping):
             return
         known = CATALOGUE.get(name)
         if known is None:
@@ -96,6 +96,8 @@ class CatalogueHints:
         self._seen[name] += 1
         for key, expected in known.items():
             value = properties.get(key)
+            if type(value) in _SURE[expected.type]:
+                continue
             if value is None or is_null(value):
                 if expected.required:
                     self._missing[name, key] += 1
@@ -147,3 +149,11 @@ def _bare(value: object) -> object:
 
 
 _FITS: Mapping[str, Callable[[object], bool]] = {"string": _is_text, "number": _is_number, "string[]": _is_texts}
+
+_SURE: Mapping[str | None, frozenset[type]] = {
+    "string": frozenset({str}),
+    "number": frozenset({int, float, Decimal}),
+    "string[]": frozenset(),
+    None: frozenset({str, dict}),
+}
+"""Classes of which nearly all values are, and which need no closer look."""

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from operator import methodcaller
+from typing import Literal
 from typing import cast as typed
 
 import msgspec
@@ -38,7 +39,7 @@ class Column:
     """
 
     name: str
-    cast: CastName | None = field(default=None, kw_only=True)
+    cast: Literal["number", "string"] | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", name_of(self.name, "the name of a column"))

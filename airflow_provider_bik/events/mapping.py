@@ -31,7 +31,8 @@ class EventMapping:
     """How a row becomes an event: a value that cannot be changed, may be shared, copied, compared and pickled.
 
     Args:
-        event_name: The name of every event as text, or the `Column` that holds it.
+        event_name: The name of every event as text, or the `Column` that holds it; needed, unless there is a
+            ``to_event``.
         name: The column of the customer's name.
         email: The column of the e-mail address; this or ``phone_number`` is needed.
         phone_number: The column of the telephone number.
@@ -136,7 +137,7 @@ class EventMapping:
         Returns:
             The event, with BIK's own field names, or why there is none. Nothing that a row contains makes this raise.
         """
-        if not isinstance(row, Mapping):
+        if type(row) is not dict and not isinstance(row, Mapping):
             return Rejection(reason=Reason.NOT_A_ROW, detail=f"it is of type {type(row).__name__}")
         try:
             return self._plan.build(row)
