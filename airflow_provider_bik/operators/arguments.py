@@ -13,6 +13,7 @@ from airflow_provider_bik.delivery import DeliverySettings, IfDelivered, OnUncon
 from airflow_provider_bik.delivery.batching import MAX_BATCH_SIZE
 from airflow_provider_bik.errors import BikConfigError
 from airflow_provider_bik.events import Mode, PipelineRule
+from airflow_provider_bik.sources.formats import format_named
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -34,6 +35,7 @@ def check_arguments(operator: BikSendEventsOperator) -> None:
     """
     if "{" not in str(operator.pipeline):
         member(Mode, "pipeline", operator.pipeline)
+    format_named(operator.file_format)
     member(OnUnconfirmed, "on_unconfirmed", operator.on_unconfirmed)
     member(IfDelivered, "if_delivered", operator.if_delivered)
     named = operator.delivery_id is not None

@@ -1,47 +1,53 @@
-"""Where events come from: mappings in memory, or NDJSON files at any path that Airflow's object storage can open.
+"""Where events come from: mappings in memory, or files at any path that Airflow's object storage can open.
 
 A source is read as a stream, in order, once for every try, and gives each item the same position every time.
 """
 
 from __future__ import annotations
 
-import gzip
-import io
-import zlib
+from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from itertools import count, islice
-from typing import IO, cast
+from typing import cast
 
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-from airflow_provider_bik.errors import BikInputError, BikStorageError
+from airflow_provider_bik.errors import BikInputError
 from airflow_provider_bik.events.inputs import InputEvent
-from airflow_provider_bik.sources.ndjson import input_event, lines_of, read_line
-from airflow_provider_bik.storage import storage_path
+from airflow_provider_bik.sources.files import read_files
+from airflow_provider_bik.sources.formats import format_named
+from airflow_provider_bik.sources.ndjson import input_event
 from airflow_provider_bik.threads import read_in_thread
 
-__all__ = ["CHUNK_SIZE", "in_chunks", "read_events"]
+__all__ = ["CHUNK_SIZE", "SLICE_SIZE", "in_chunks", "read_events"]
 
 CHUNK_SIZE = 500
 """Items read at a time."""
 
+SLICE_SIZE = 100
+"""Items of a lazy sequence fetched at a time, at most."""
 
-def read_events(events: object) -> Iterator[InputEvent]:
+
+def read_events(events: object, *, file_format: str | None = None) -> Iterator[InputEvent]:
     """Stream the items of an input.
 
     Args:
-        events: A mapping (one event); a path (text or `ObjectStoragePath`) of an NDJSON file, gzipped if it ends in
-            ``.gz``; or an iterable of these, also nested once, as the output of a mapped upstream task is.
+        events: A mapping (one event); a path (text or `ObjectStoragePath`) of a file, or a pattern of such paths; or an
+            iterable of these, also nested once, as the output of a mapped upstream task is. An iterator of `InputEvent`
+            is read already, and goes through as it is.
+        file_format: Of all files: ``ndjson``, ``json``, ``csv``, ``tsv`` or ``parquet``; None to go by their names.
 
     Raises:
-        BikInputError: It is none of these.
-        BikConfigError: A URL has a scheme that nothing installed can open.
+        BikInputError: It is none of these, or a file that can never be read.
+        BikConfigError: There is no such format; or a file takes an extra or a provider that is not installed.
         BikStorageError: A file cannot be read.
     """
-    positions = count()
+    positions, known_format = count(), format_named(file_format)
     for item, place in _flatten(events):
-        if _is_path(item):
-            yield from _read_file(cast("str | ObjectStoragePath", item), positions)
+        if isinstance(item, InputEvent):
+            yield item
+        elif _is_path(item):
+            yield from read_files(cast("str | ObjectStoragePath", item), positions, known_format)
         else:
             yield input_event(item, position=next(positions), place=place)
 
@@ -61,15 +67,32 @@ def _flatten(events: object) -> Iterator[tuple[object, str]]:
     elif isinstance(events, Mapping):
         yield events, "[0]"
     elif _is_iterable(events):
-        for index, item in enumerate(cast("Iterable[object]", events)):
+        for index, item in enumerate(_each(events)):
             if _is_iterable(item):
-                for inner_index, inner in enumerate(cast("Iterable[object]", item)):
+                for inner_index, inner in enumerate(_each(item)):
                     yield inner, f"[{index}][{inner_index}]"
             else:
                 yield item, f"[{index}]"
     else:
-        message = f"events is of type {type(events).__name__}. Give event mappings or paths of NDJSON files."
+        message = f"events is of type {type(events).__name__}. Give event mappings or paths of files."
         raise BikInputError(message)
+
+
+def _each(items: object) -> Iterator[object]:
+    """Iterate once.
+
+    The lazy sequence of a mapped task makes a call to Airflow's API for each item, but also one for each slice. Slices
+    grow and shrink with what the items hold, so that large ones do not pile up in memory.
+    """
+    if not isinstance(items, Sequence) or isinstance(items, list | tuple | deque):
+        yield from cast("Iterable[object]", items)
+        return
+    start, wanted = 0, 1
+    while taken := items[start : start + wanted]:
+        yield from taken
+        start += len(taken)
+        held = sum(len(item) if isinstance(item, list | tuple) else 1 for item in taken)
+        wanted = min(SLICE_SIZE, max(1, SLICE_SIZE * len(taken) // max(1, held)))
 
 
 def _is_iterable(value: object) -> bool:
@@ -78,32 +101,3 @@ def _is_iterable(value: object) -> bool:
 
 def _is_path(value: object) -> bool:
     return isinstance(value, str | ObjectStoragePath)
-
-
-def _read_file(path: str | ObjectStoragePath, positions: Iterator[int]) -> Iterator[InputEvent]:
-    text = str(path)
-    if not text.strip():
-        message = "events is an empty path. Check the template or the upstream task that should have given it."
-        raise BikInputError(message)
-    if "\n" in text or text.lstrip().startswith(("{", "[")):
-        message = "events holds text that is not a path. Give mappings, or write the text to a file."
-        raise BikInputError(message)
-    name = text.rsplit("/", 1)[-1]
-    try:
-        with _open(storage_path(path)) as file:
-            for number, line in enumerate(lines_of(file), start=1):
-                if line and not line.isspace():
-                    yield read_line(line, position=next(positions), place=f"{name}:{number}")
-    except (OSError, EOFError, zlib.error) as error:
-        message = (
-            f"{name} cannot be read ({type(error).__name__}). Check that the upstream task wrote it where this "
-            "worker can see it; a retry is safe once it is there."
-        )
-        raise BikStorageError(message) from error
-
-
-def _open(path: ObjectStoragePath) -> IO[bytes]:
-    file = cast("IO[bytes]", path.open("rb"))  # type: ignore[no-untyped-call]
-    if path.name.endswith(".gz"):
-        return io.BufferedReader(gzip.GzipFile(fileobj=file))
-    return file

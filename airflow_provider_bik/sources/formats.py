@@ -1,0 +1,47 @@
+"""The formats that a file may have, and how its name or the user says which."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import PurePosixPath
+
+from airflow_provider_bik.errors import BikConfigError
+
+__all__ = ["FileFormat", "format_named", "format_of"]
+
+
+class FileFormat(StrEnum):
+    """What is in a file, apart from its compression."""
+
+    NDJSON = "ndjson"
+    JSON = "json"
+    """An array, or lines as in NDJSON; the first character decides."""
+    CSV = "csv"
+    TSV = "tsv"
+    PARQUET = "parquet"
+
+
+_SUFFIXES = {f".{member.value}": member for member in FileFormat} | {".jsonl": FileFormat.NDJSON}
+_COMPRESSED = {".gz", ".zst"}
+
+
+def format_named(value: str | None) -> FileFormat | None:
+    """The format that an argument ``file_format`` means; None leaves it to the names of the files.
+
+    Raises:
+        BikConfigError: There is no such format.
+    """
+    try:
+        return None if value is None else FileFormat(value)
+    except ValueError as error:
+        known = ", ".join(repr(member.value) for member in FileFormat)
+        message = f"file_format must be one of {known}, or None to go by each file's name. Nothing was sent."
+        raise BikConfigError(message) from error
+
+
+def format_of(name: str) -> FileFormat:
+    """The format that a file's name tells, NDJSON if it tells none; ``.gz`` and ``.zst`` at its end do not count."""
+    path = PurePosixPath(name.lower())
+    if path.suffix in _COMPRESSED:
+        path = path.with_suffix("")
+    return _SUFFIXES.get(path.suffix, FileFormat.NDJSON)
