@@ -150,6 +150,8 @@ def measure(directory: str, rows: int) -> None:
     from airflow_provider_bik.events.catalogue import CatalogueHints  # noqa: PLC0415 - see above
     from airflow_provider_bik.events.mapping import EventMapping, map_rows  # noqa: PLC0415 - see above
     from airflow_provider_bik.sources import read_events  # noqa: PLC0415 - see above
+    from airflow_provider_bik.spool import Spool  # noqa: PLC0415 - see above
+    from airflow_provider_bik.transfers.extraction import input_events  # noqa: PLC0415 - see above
     from airflow_provider_bik.transfers.sql_to_bik import SqlToBikOperator  # noqa: PLC0415 - see above
 
     mapping = EventMapping(
@@ -186,11 +188,16 @@ def measure(directory: str, rows: int) -> None:
     instance.run_id = "again"
     start = Checkpoint(owner="", began_at=datetime.now(UTC).isoformat())
     extraction = _timed(lambda: operator._input(context, start))  # noqa: SLF001 - the step is what is measured
-    [spool] = Path(f"{directory}/spool").iterdir()
+    [path] = Path(f"{directory}/spool").iterdir()
+    spool = Spool(f"{directory}/spool", path.name.removesuffix(".spool.ndjson.gz"))
+    header = spool.find()
+    if header is None:
+        raise AssertionError
+    columns = header.columns
     contract = Contract(now=datetime.now(UTC))
 
     def items() -> Any:  # noqa: ANN401 - an iterator of input events, made anew for each step
-        return read_events(operator._input(context, start))  # noqa: SLF001 - see above
+        return read_events(input_events(spool, columns))
 
     def encoded() -> Iterator[object]:
         return (contract.encode(item.raw) for item in map_rows(items(), mapping, CatalogueHints()))
@@ -206,7 +213,7 @@ def measure(directory: str, rows: int) -> None:
         steps=steps,
         before=before,
         peak=peak,
-        spool=spool.stat().st_size / 1024 / 1024,
+        spool=path.stat().st_size / 1024 / 1024,
     )
     sys.stdout.write("\n" + msgspec.json.encode(run).decode() + "\n")
 
