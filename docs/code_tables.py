@@ -16,6 +16,7 @@ from airflow_provider_bik.events.mapping import Column, Constant, EventMapping
 from airflow_provider_bik.events.pipeline import RULE
 from airflow_provider_bik.hooks.connection import EXTRAS
 from airflow_provider_bik.operators.bik import BikSendEventsOperator
+from airflow_provider_bik.transfers.sql_to_bik import SqlToBikOperator
 
 __all__ = ["TABLES", "arguments_of", "public_errors"]
 
@@ -120,6 +121,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 
 TABLES: Mapping[str, Callable[[], list[str]]] = {
     "arguments": partial(_arguments, BikSendEventsOperator),
+    "sql-arguments": partial(_arguments, SqlToBikOperator),
     "mapping-arguments": partial(_arguments, EventMapping),
     "column-arguments": partial(_arguments, Column),
     "constant-arguments": partial(_arguments, Constant),

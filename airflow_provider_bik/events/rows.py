@@ -26,6 +26,7 @@ from airflow_provider_bik.events.values import MAX_DEPTH, plain
 __all__ = ["OtherValue", "decode_row", "decode_value", "encode_row", "encode_value"]
 
 _AS_THEY_ARE = frozenset({str, int, bool, type(None)})
+_NESTED = frozenset({dict, list})
 _MARK = b'{"$'
 _DEEPEST = 4 * MAX_DEPTH
 """Objects and arrays within each other; the contract takes a quarter of it."""
@@ -74,56 +75,47 @@ def decode_row(line: bytes) -> list[object]:
     values = cast("list[object]", _decode(line))
     if _MARK not in line:
         return values
-    return [decode_value(value) if type(value) in {dict, list} else value for value in values]
+    return [decode_value(value) if type(value) in _NESTED else value for value in values]
 
 
-def encode_value(value: object, depth: int = 0) -> object:  # noqa: C901, PLR0911, PLR0912 - one line a type
+def encode_value(value: object, depth: int = 0) -> object:
     """Bring one value into JSON's types, tagged where it is of another one.
 
     Args:
         value: Any value that a driver gives.
         depth: How many objects and arrays it stands in.
     """
+    if (write := _WRITE.get(type(value))) is not None:
+        return write(value)
     value = plain(value)
     match value:
         case bool() | None:
             return value
         case Enum(value=inner):
             return encode_value(inner, depth)
-        case str():
-            return _text(str.__str__(value))
-        case int():
-            return int(value)
-        case float():
-            return float(value) if math.isfinite(value) else {"$float": repr(float(value))}
-        case Decimal():
-            return {"$decimal": str(value)}
-        case datetime():
-            return {"$datetime": value.isoformat()}
-        case date():
-            return {"$date": value.isoformat()}
-        case time():
-            return {"$time": value.isoformat()}
-        case timedelta():
-            return {"$timedelta": [value.days, value.seconds, value.microseconds]}
-        case UUID():
-            return {"$uuid": value.hex}
-        case IPv4Address() | IPv6Address() | IPv4Network() | IPv6Network():
-            return str(value)
-        case bytes() | bytearray() | memoryview():
-            return {"$bytes": base64.b64encode(value).decode("ascii")}
         case Mapping() | list() | tuple() if depth < _DEEPEST:
             return _container(value, depth + 1)
         case _:
-            return {"$other": type(value).__name__}
+            # A class of its own that is one of these, as pandas' timestamp is a datetime.
+            kinds = (write for kind, write in _WRITE.items() if isinstance(value, kind))
+            return next(kinds, _nameless)(value)
+
+
+def _nameless(value: object) -> object:
+    return {"$other": type(value).__name__}
 
 
 def _text(value: str) -> object:
+    text = str.__str__(value)
     try:
-        value.encode()
+        text.encode()
     except UnicodeEncodeError:
-        return {"$text": base64.b64encode(value.encode("utf-8", "surrogatepass")).decode("ascii")}
-    return value
+        return {"$text": base64.b64encode(text.encode("utf-8", "surrogatepass")).decode("ascii")}
+    return text
+
+
+def _bytes(value: bytes | bytearray | memoryview) -> object:
+    return {"$bytes": base64.b64encode(value).decode("ascii")}
 
 
 def _container(value: Mapping[Any, object] | list[object] | tuple[object, ...], depth: int) -> object:
@@ -142,10 +134,10 @@ def decode_value(value: object) -> object:
         return [decode_value(item) for item in value]
     if not isinstance(value, dict):
         return value
-    if len(value) == 1:
-        [(tag, inner)] = value.items()
-        if tag.startswith("$"):
-            return _READ[tag](inner)
+    # Only a tagged value begins with such a key.
+    tag = next(iter(value), "")
+    if (read := _READ.get(tag)) is not None:
+        return read(value[tag])
     return {key: decode_value(item) for key, item in value.items()}
 
 
@@ -154,6 +146,23 @@ def _other(name: str) -> OtherValue:
     kind = type(name, (OtherValue,), {"__slots__": ()})
     return cast("OtherValue", kind())
 
+
+_WRITE: Mapping[type, Callable[[Any], object]] = {
+    str: _text,
+    Decimal: lambda value: {"$decimal": str(value)},
+    datetime: lambda value: {"$datetime": value.isoformat()},
+    date: lambda value: {"$date": value.isoformat()},
+    time: lambda value: {"$time": value.isoformat()},
+    timedelta: lambda value: {"$timedelta": [value.days, value.seconds, value.microseconds]},
+    UUID: lambda value: {"$uuid": value.hex},
+    float: lambda value: float(value) if math.isfinite(value) else {"$float": repr(float(value))},
+    int: int,
+    bytes: _bytes,
+    bytearray: _bytes,
+    memoryview: _bytes,
+    **dict.fromkeys((IPv4Address, IPv6Address, IPv4Network, IPv6Network), str),
+}
+"""How a type is written; a datetime is a date, too, so it stands first. A truth value never gets here."""
 
 _READ: Mapping[str, Callable[[Any], object]] = {
     "$float": float,

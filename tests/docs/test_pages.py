@@ -29,6 +29,8 @@ from airflow_provider_bik.hooks.connection import EXTRAS
 from airflow_provider_bik.operators.bik import BikSendEventsOperator
 from airflow_provider_bik.sandbox.__main__ import parser
 from airflow_provider_bik.sources import FileFormat, formats
+from airflow_provider_bik.transfers.sql_to_bik import SqlToBikOperator
+from airflow_provider_bik.watermarks import Watermark
 from tests.docs.pages import DOCS, PAGES, README, ROOT, blocks, first_column, links, rows
 
 
@@ -70,6 +72,8 @@ def sandbox_flags() -> Iterable[str]:
         ("operator", lambda: ReportDict.__annotations__),
         ("operator", lambda: {word for stop in Stop for word in stop.value.split()}),
         ("mapping", lambda: arguments(EventMapping) | arguments(Column) | arguments(Constant)),
+        ("sql", lambda: arguments(SqlToBikOperator)),
+        ("sql", lambda: Watermark.__struct_fields__),
         ("mapping", lambda: CASTS),
         ("mapping", lambda: {*CATALOGUE, *(name for known in CATALOGUE.values() for name in known)}),
         ("connection", lambda: EXTRAS),
@@ -83,6 +87,8 @@ def sandbox_flags() -> Iterable[str]:
         "report keys",
         "early ends",
         "arguments of a mapping",
+        "arguments of the transfer",
+        "keys of a watermark",
         "casts",
         "catalogue",
         "extras",

