@@ -24,9 +24,17 @@ from datetime import timedelta
 from typing import Any
 
 import pendulum
-from airflow.providers.common.compat.sdk import AirflowSkipException, BaseHook, dag, get_current_context, task
+from airflow.providers.common.compat.sdk import (
+    AirflowFailException,
+    AirflowSkipException,
+    BaseHook,
+    dag,
+    get_current_context,
+    task,
+)
 from bik_shop import CARTS, CUSTOMERS, FIRST_DAY, ORDERS, STAGING, TIMEZONE, TO_BIK
 
+from airflow_provider_bik.errors import BikConfigError
 from airflow_provider_bik.operators.bik import BikSendEventsOperator
 from airflow_provider_bik.transfers.sql_to_bik import SqlToBikOperator
 from airflow_provider_bik.windows import Window, day_of_run, first_day
@@ -58,11 +66,14 @@ def as_dicts(cursor: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - each databa
 def bik_daily_incremental_sync() -> None:
     """Choose the day, then send its rows."""
 
-    # A schedule that is not daily is not mended by trying again.
-    @task(retries=0)
+    @task
     def choose_day() -> Window:
         context = get_current_context()
-        day = day_of_run(context, timezone=TIMEZONE)
+        try:
+            day = day_of_run(context, timezone=TIMEZONE)
+        except BikConfigError as error:
+            # A schedule that is not daily is not mended by trying again.
+            raise AirflowFailException(error.message) from error
         if not sends(day, context["dag_run"].run_type):
             chosen = first_day(day, timezone=TIMEZONE)
             message = f"{chosen} is before FIRST_DAY {FIRST_DAY}: bik_historical_backfill sends it."

@@ -27,6 +27,7 @@ import pendulum
 from airflow.providers.common.compat.sdk import AirflowFailException, Param, dag, get_current_context, task
 from bik_shop import FIRST_DAY, KINDS, STAGING, TIMEZONE, TO_BIK
 
+from airflow_provider_bik.errors import BikConfigError
 from airflow_provider_bik.transfers.sql_to_bik import SqlToBikOperator
 from airflow_provider_bik.windows import Window, first_day, split
 
@@ -118,12 +119,15 @@ def table(windows: list[Window], reports: list[dict[str, Any]]) -> str:
 def bik_historical_backfill() -> None:
     """Split, extract, send and add up."""
 
-    # A wrong range is not mended by trying again.
-    @task(retries=0)
+    @task
     def plan() -> list[Window]:
         params = get_current_context()["params"]
         first, end = date.fromisoformat(params["from"]), date.fromisoformat(params["to"])
-        return split(first, end, size=params["window_days"], timezone=TIMEZONE)
+        try:
+            return split(first, end, size=params["window_days"], timezone=TIMEZONE)
+        except BikConfigError as error:
+            # A wrong range is not mended by trying again.
+            raise AirflowFailException(error.message) from error
 
     windows: Any = plan()
     sending: list[Any] = []
