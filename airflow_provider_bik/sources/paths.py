@@ -57,10 +57,9 @@ def _matching(path: ObjectStoragePath) -> list[ObjectStoragePath]:
             "worker can see it; if there may be nothing to send, let the upstream task skip this one."
         )
         raise BikInputError(message)
-    return [
-        ObjectStoragePath(name, protocol=path.protocol or None, conn_id=path.conn_id, **path.storage_options)
-        for name in names
-    ]
+    # Below Airflow 3 the Connection is one of the storage options; later it is not.
+    options = {"conn_id": getattr(path, "conn_id", None), **path.storage_options}
+    return [ObjectStoragePath(name, protocol=path.protocol or None, **options) for name in names]
 
 
 @contextmanager

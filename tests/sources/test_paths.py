@@ -66,6 +66,18 @@ def test_a_pattern_leaves_out_directories_and_hidden_files(place: ObjectStorageP
     assert [item.raw for item in read(str(place / ".part*"))] == ["\0"]
 
 
+def test_the_files_of_a_pattern_are_opened_with_the_same_connection() -> None:
+    memory = fsspec.filesystem("memory", skip_instance_cache=True)
+    pytest.importorskip("airflow.sdk.io", reason="below Airflow 3 it has another name").attach(
+        "memory", "shop", fs=memory
+    )
+    memory.pipe("/bucket/orders/1.csv", b"id\n1\n")
+    try:
+        assert rows_in("memory://shop@bucket/orders/*.csv") == [{"id": "1"}]
+    finally:
+        memory.store.clear()
+
+
 def test_a_pattern_that_matches_nothing_is_an_error_that_names_it(place: ObjectStoragePath) -> None:
     stored(place / "orders.csv", b"id\n")
     with pytest.raises(BikInputError, match=r"No file matches the pattern orders-\*\.csv"):
