@@ -6,8 +6,8 @@ yesterday's orders and customers are history, so they keep their true dates and 
 does that with dated events). Abandoned carts are worth a reminder the next morning: with `realtime_max_age` those of
 a punctual run go out as real-time events, and those of a late run or a backfill as history, which reminds nobody.
 
-**Which day?** The one that ended at or before the end of the run's data interval, see `day_window`. On Airflow 3 the
-run *dated* 2 January sends 1 January; on Airflow 2 that is the run dated 1 January. No day is sent twice or left out.
+**Which day?** The one that ended at or before the end of the run's data interval: on Airflow 3 the run *dated*
+2 January sends 1 January; on Airflow 2 that is the run dated 1 January. No day is sent twice or left out.
 
 **Since when?** `FIRST_DAY` is the first day that this DAG sends by itself. Everything before it is the business of
 `bik_historical_backfill`, or of an Airflow backfill of this DAG, which is asked for explicitly.
@@ -17,12 +17,11 @@ Needs the connections `shop_db` (any SQL database) and `bik_default`. A run by h
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pendulum
 from airflow.providers.common.compat.sdk import (
-    AirflowFailException,
     AirflowSkipException,
     dag,
     get_current_context,
@@ -36,60 +35,20 @@ from bik_shop import (
     STAGING,
     TIMEZONE,
     Event,
-    Window,
-    local_day,
     read_events,
     staging_file,
-    window,
     write_ndjson,
 )
 
 from airflow_provider_bik.operators.bik import BikSendEventsOperator
+from airflow_provider_bik.windows import Window, day_of_run, first_day
 
 ONE_DAY = timedelta(days=1)
 
 
-def day_window(
-    data_interval_start: datetime | None,
-    data_interval_end: datetime | None,
-    *,
-    run_after: datetime | None = None,
-    timezone: str = TIMEZONE,
-) -> Window:
-    """Tell which calendar day a run has to send.
-
-    Args:
-        data_interval_start: As Airflow gives it; None in a run that has no logical date.
-        data_interval_end: As Airflow gives it. Airflow 3 makes `@daily` an interval of no length, [D, D]; Airflow 2,
-            and `CronDataIntervalTimetable`, make it [D, D+1]. In both, the day to send is over at this moment.
-        run_after: Stands in for the interval of a run without a logical date.
-        timezone: Whose calendar days are meant. They have 23 or 25 hours where the clocks change.
-
-    Returns:
-        The last full day, half-open.
-
-    Raises:
-        AirflowFailException: The interval is not one day, so that days would be sent twice or left out.
-    """
-    end = data_interval_end or run_after
-    if end is None:
-        message = "The run has neither a data interval nor run_after, so its day is unknown. Give it a logical date."
-        raise AirflowFailException(message)
-    start = data_interval_start or end
-    zone = pendulum.timezone(timezone)
-    last = end.astimezone(zone).date()
-    if start != end and last - start.astimezone(zone).date() != ONE_DAY:
-        message = (
-            f"The data interval {start.isoformat()} to {end.isoformat()} is not one day in {timezone}. "
-            "Schedule this DAG once a day, and set its start_date in the same time zone."
-        )
-        raise AirflowFailException(message)
-    return window(last - ONE_DAY, last, timezone)
-
-
 def sends(day: Window, run_type: str) -> bool:
     """Tell whether a run may send a day: from FIRST_DAY on, or any in Airflow's own backfill, which is asked for."""
-    return run_type == "backfill" or local_day(day["start"]) >= FIRST_DAY
+    return run_type == "backfill" or first_day(day, timezone=TIMEZONE) >= FIRST_DAY
 
 
 @dag(
@@ -105,17 +64,14 @@ def sends(day: Window, run_type: str) -> bool:
 def bik_daily_incremental_sync() -> None:
     """Extract one day of the shop and send it."""
 
-    @task
+    # A schedule that is not daily is not mended by trying again.
+    @task(retries=0)
     def choose_day() -> Window:
         context = get_current_context()
-        dag_run = context["dag_run"]
-        day = day_window(
-            context.get("data_interval_start"),
-            context.get("data_interval_end"),
-            run_after=getattr(dag_run, "run_after", None),
-        )
-        if not sends(day, dag_run.run_type):
-            message = f"{local_day(day['start'])} is before FIRST_DAY {FIRST_DAY}: bik_historical_backfill sends it."
+        day = day_of_run(context, timezone=TIMEZONE)
+        if not sends(day, context["dag_run"].run_type):
+            chosen = first_day(day, timezone=TIMEZONE)
+            message = f"{chosen} is before FIRST_DAY {FIRST_DAY}: bik_historical_backfill sends it."
             raise AirflowSkipException(message)
         return day
 

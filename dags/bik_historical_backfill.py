@@ -31,32 +31,17 @@ from bik_shop import (
     ORDERS,
     STAGING,
     TIMEZONE,
-    Window,
-    local_day,
     read_events,
     staging_file,
-    window,
     write_ndjson,
 )
 
 from airflow_provider_bik.operators.bik import BikSendEventsOperator
+from airflow_provider_bik.windows import Window, first_day, split
 
 COUNTS = ("read", "confirmed", "deliverable", "rejected", "unresolved", "possible_duplicates", "requests")
 
 log = logging.getLogger(__name__)
-
-
-def split(first: date, end: date, days: int, timezone: str = TIMEZONE) -> list[Window]:
-    """Cut the days from `first` up to and without `end` into windows, oldest first; the last one may be shorter."""
-    if first >= end:
-        message = f"from ({first}) must be before to ({end})."
-        raise AirflowFailException(message)
-    if days < 1:
-        message = f"A window needs at least one day, not {days}."
-        raise AirflowFailException(message)
-    step = timedelta(days=days)
-    starts = [first + number * step for number in range(-((first - end) // step))]
-    return [window(start, min(start + step, end), timezone) for start in starts]
 
 
 def add_up(reports: list[dict[str, Any]]) -> dict[str, Any]:
@@ -82,10 +67,12 @@ def add_up(reports: list[dict[str, Any]]) -> dict[str, Any]:
 def table(windows: list[Window], reports: list[dict[str, Any]]) -> str:
     """One line for each window, ready for the log."""
     columns = ("read", "confirmed", "deliverable", "rejected", "unresolved")
-    lines = [f"{'from':<12}{'to':<12}" + "".join(f"{column:>12}" for column in columns)]
+    lines = [f"{'from':<12}" + "".join(f"{column:>12}" for column in columns)]
     for between, report in zip(windows, reports, strict=True):
-        days = f"{local_day(between['start'])!s:<12}{local_day(between['end'])!s:<12}"
-        lines.append(days + "".join(f"{report.get(column, 0):>12}" for column in columns))
+        lines.append(
+            f"{first_day(between, timezone=TIMEZONE)!s:<12}"
+            + "".join(f"{report.get(column, 0):>12}" for column in columns)
+        )
     return "\n".join(lines)
 
 
@@ -131,10 +118,12 @@ def table(windows: list[Window], reports: list[dict[str, Any]]) -> str:
 def bik_historical_backfill() -> None:
     """Split, extract, send and add up."""
 
-    @task
+    # A wrong range is not mended by trying again.
+    @task(retries=0)
     def plan() -> list[Window]:
         params = get_current_context()["params"]
-        return split(date.fromisoformat(params["from"]), date.fromisoformat(params["to"]), params["window_days"])
+        first, end = date.fromisoformat(params["from"]), date.fromisoformat(params["to"])
+        return split(first, end, size=params["window_days"], timezone=TIMEZONE)
 
     @task
     def extract(between: Window) -> str:

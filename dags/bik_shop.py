@@ -10,16 +10,19 @@ import hashlib
 import json
 import os
 from contextlib import closing
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 
-import pendulum
 from airflow.providers.common.compat.sdk import BaseHook, ObjectStoragePath
+
+from airflow_provider_bik.windows import first_day
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from airflow_provider_bik.windows import Window
 
 TIMEZONE = "Asia/Kolkata"
 """Whose calendar days are meant. The schedule, the windows and the dates in the form all follow it."""
@@ -69,31 +72,6 @@ EVENT_FIELDS = ("name", "phoneNumber", "email", "eventName", "createdAt")
 Event = dict[str, object]
 
 
-class Window(TypedDict):
-    """Half-open: from `start` on, up to and without `end`. UTC text in one fixed form, so that it compares as text."""
-
-    start: str
-    end: str
-
-
-def midnight(day: date, timezone: str = TIMEZONE) -> datetime:
-    """The first moment of a calendar day, in UTC, also where a clock change skips or repeats midnight."""
-    return datetime.combine(day, time.min, tzinfo=pendulum.timezone(timezone)).astimezone(UTC)
-
-
-def window(first: date, end: date, timezone: str = TIMEZONE) -> Window:
-    """The calendar days from `first` up to and without `end`."""
-    return {
-        "start": midnight(first, timezone).isoformat(timespec="milliseconds"),
-        "end": midnight(end, timezone).isoformat(timespec="milliseconds"),
-    }
-
-
-def local_day(moment: str) -> date:
-    """The calendar day, in `TIMEZONE`, of one end of a window."""
-    return datetime.fromisoformat(moment).astimezone(pendulum.timezone(TIMEZONE)).date()
-
-
 def read_events(query: str, between: Window) -> Iterator[Event]:
     """Run one of the queries for a window and yield an event per row. Works with any DbApiHook."""
     hook = BaseHook.get_connection("shop_db").get_hook()  # type: ignore[no-untyped-call]
@@ -125,7 +103,7 @@ def staging_file(kind: str, between: Window, run_id: str, map_index: str = "") -
     """Where one task instance writes. A retry gets the same name, another run or map index gets another one."""
     # A run id may be chosen freely when a run is triggered, so it must not become part of a path as it is.
     run = hashlib.sha256(f"{run_id}/{map_index}".encode()).hexdigest()[:12]
-    return ObjectStoragePath(f"{STAGING}/{kind}_{local_day(between['start'])}_{run}.ndjson")
+    return ObjectStoragePath(f"{STAGING}/{kind}_{first_day(between, timezone=TIMEZONE)}_{run}.ndjson")
 
 
 def write_ndjson(target: ObjectStoragePath, events: Iterable[Event]) -> str:

@@ -11,13 +11,15 @@ import bik_shop
 import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 from airflow.sdk.io import attach
-from bik_shop import Event, plain, staging_file, to_event, window, write_ndjson
+from bik_shop import TIMEZONE, Event, plain, staging_file, to_event, write_ndjson
 from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[import-untyped]
+
+from airflow_provider_bik.windows import days
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-DAY = window(date(2026, 1, 1), date(2026, 1, 2))
+DAY = days(date(2026, 1, 1), date(2026, 1, 2), timezone=TIMEZONE)
 
 
 @pytest.fixture

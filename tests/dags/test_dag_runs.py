@@ -13,9 +13,10 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.models.xcom import XComModel
 from airflow.utils.session import create_session
-from bik_shop import FIRST_DAY, window
+from bik_shop import FIRST_DAY, TIMEZONE
 
 from airflow_provider_bik.sandbox import Sandbox
+from airflow_provider_bik.windows import days
 from demo import shop
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def rows(database: Path, first: date, end: date) -> int:
-    between = window(first, end)
+    between = days(first, end, timezone=TIMEZONE)
     with closing(sqlite3.connect(database)) as connection:
         return sum(
             connection.execute(

@@ -15,6 +15,7 @@ from typing import Any, cast
 import pytest
 import zstandard
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, ObjectStoragePath
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 
 from airflow_provider_bik.errors import BikConfigError
 from airflow_provider_bik.operators.bik import BikSendEventsOperator
@@ -432,6 +433,7 @@ class _BrokenStore:
         raise ConnectionResetError(message)
 
 
+@pytest.mark.skipif(not AIRFLOW_V_3_0_PLUS, reason="it has no task state store")
 def test_a_checkpoint_that_cannot_be_written_ends_the_task_before_anything_is_sent(bik: Sandbox) -> None:
     operator = BikSendEventsOperator(task_id="send", events=[event(1)])
     context = {"ti": Ti(), "dag_run": SimpleNamespace(run_type="manual"), "task_state_store": _BrokenStore()}

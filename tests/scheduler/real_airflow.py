@@ -22,6 +22,8 @@ CHECKPOINT = "bik_delivery"
 PATIENCE = 120.0
 """Seconds within which whatever is waited for must have happened; only a broken test takes them."""
 
+ENDED = frozenset({"success", "failed"})
+
 HEARTBEAT_TIMEOUT = 8
 """Seconds without a heartbeat after which the scheduler gives a task up."""
 
@@ -213,7 +215,7 @@ class TaskRun:
 
         def reached() -> dict[str, Any] | None:
             task = self.now
-            unexpected = task["state"] in {"success", "failed"} and task["state"] not in states
+            unexpected = task["state"] in ENDED and task["state"] not in states
             assert not unexpected, f"it is {task['state']} instead of {states}\n{self.log()[-5000:]}"
             return task if task["state"] in states else None
 
@@ -238,6 +240,12 @@ class TaskRun:
         self.airflow.call("PATCH", self._task, {"new_state": state})
 
     def clear(self) -> None:
+        """Clear the task; if it has ended, as soon as its run has ended too.
+
+        A clear that comes while the scheduler is closing the run is lost: the run stays as it was, and so its task.
+        """
+        if self.now["state"] in ENDED:
+            self.airflow.wait("the run's end", lambda: self.airflow.get(self._run)["state"] in ENDED)
         body = {"dry_run": False, "only_failed": False, "dag_run_id": self._run_id, "task_ids": ["send"]}
         self.airflow.call("POST", f"{self._dag}/clearTaskInstances", body)
 
