@@ -61,4 +61,6 @@ $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) --upgrade pip
 	$(PIP) --editable . --group dev
+	@# For the public data set that it ships, which the tests read without importing it.
+	$(PIP) --no-deps lifetimes==0.11.3
 	@touch $(READY)

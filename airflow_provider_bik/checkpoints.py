@@ -42,29 +42,31 @@ class TaskState:
     """Airflow's task state store; an admin sees the value in the *Storage* tab of the task instance.
 
     Args:
-        accessor: ``context["task_state_store"]``.
+        accessor: ``context["task_state_store"]``, or that of an asset, which has the same methods.
+        key: Of the value; plain ASCII.
     """
 
-    def __init__(self, accessor: Any) -> None:  # noqa: ANN401 - its class exists on Airflow 3.3 and later only
+    def __init__(self, accessor: Any, key: str = KEY) -> None:  # noqa: ANN401 - its class exists on Airflow 3.3 and later only
         self._accessor = accessor
+        self._key = key
 
     def read(self) -> object:
-        """The value under `KEY`; None if there is none.
+        """The value under the key; None if there is none.
 
         Raises:
             BikStorageError: Airflow's API server does not answer, or this process is no longer its task.
         """
         with self._translated():
-            return self._accessor.get(KEY)
+            return self._accessor.get(self._key)
 
     def write(self, value: dict[str, Any]) -> None:
-        """Replace the value under `KEY`.
+        """Replace the value under the key.
 
         Raises:
             BikStorageError: As for `read`.
         """
         with self._translated():
-            self._accessor.set(KEY, value)
+            self._accessor.set(self._key, value)
 
     @staticmethod
     @contextlib.contextmanager
@@ -75,7 +77,7 @@ class TaskState:
             yield
         except (AirflowRuntimeError, OSError, EOFError) as error:
             message = (
-                f"Airflow's task state store does not answer ({type(error).__name__}). Nothing is sent that it has not "
+                f"Airflow's state store does not answer ({type(error).__name__}). Nothing is sent that it has not "
                 "noted. A retry is safe: it goes on from the last checkpoint."
             )
             raise BikStorageError(message) from error
@@ -86,10 +88,18 @@ class CheckpointFile:
 
     Args:
         path: On any object storage.
+        what: What the file is, for messages.
+        without: What deleting it means, for messages.
     """
 
-    def __init__(self, path: ObjectStoragePath) -> None:
-        self._path = path
+    def __init__(
+        self,
+        path: ObjectStoragePath,
+        *,
+        what: str = "checkpoint",
+        without: str = "start over, which sends again what was confirmed",
+    ) -> None:
+        self._path, self._what, self._without = path, what, without
 
     def read(self) -> object:
         """The file's content; None if there is no file.
@@ -103,13 +113,13 @@ class CheckpointFile:
         except FileNotFoundError:
             return None
         except OSError as error:
-            what = f"The checkpoint {self._path.name} cannot be read ({type(error).__name__})"
+            what = f"The {self._what} {self._path.name} cannot be read ({type(error).__name__})"
             message = f"{what}. Nothing was sent; a retry is safe."
             raise BikStorageError(message) from error
         except msgspec.DecodeError as error:
             message = (
-                f"The checkpoint {self._path.name} is not JSON. Nothing was sent. Restore it; or delete it to start "
-                "over, which sends again what was confirmed."
+                f"The {self._what} {self._path.name} is not JSON. Nothing was sent. Restore it; or delete it to "
+                f"{self._without}."
             )
             raise BikCheckpointError(message) from error
 

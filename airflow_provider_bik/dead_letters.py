@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time
+from decimal import Decimal
 from itertools import islice
 from typing import ClassVar
 from uuid import uuid4
@@ -194,12 +195,12 @@ def _encode(letter: DeadLetter, now: datetime) -> bytes:
         "status": letter.status,
         "attempts": letter.attempts,
         "rejected_at": now.isoformat(timespec="milliseconds"),
-        "event": _readable(letter.source.raw),
+        "row" if letter.source.is_row else "event": _readable(letter.source.raw),
     }
     return msgspec.json.encode(line) + b"\n"
 
 
-def _readable(value: object, depth: int = 0) -> object:  # noqa: C901, PLR0911 - one line a type
+def _readable(value: object, depth: int = 0) -> object:  # noqa: C901, PLR0911, PLR0912 - one line a type
     """Bring whatever was read into JSON; what JSON cannot carry becomes text, so that a person can see and mend it."""
     value = plain(value)
     match value:
@@ -211,6 +212,9 @@ def _readable(value: object, depth: int = 0) -> object:  # noqa: C901, PLR0911 -
             return int(value)
         case float() if math.isfinite(value):
             return float(value)
+        case Decimal() if value.is_finite() and value.copy_abs() < _ROUGHLY_64_BITS:
+            # As text it would go out as text when it is sent again.
+            return int(value) if value == value.to_integral_value() else float(value)
         case _ if is_null(value):
             return None
         case datetime() | date() | time():

@@ -7,9 +7,11 @@ The tree, and what a retry of the task can do about each::
     ├── BikEventError             an event breaks BIK's contract or BIK refused it  no: mend the event
     ├── BikInputError             the input is nothing that holds events         no: mend the input
     ├── BikStorageError           a file cannot be read or written               yes, once the storage is back
+    ├── BikDatabaseError          the database did not give its rows             yes, once it answers
     ├── BikInputChangedError      a retry reads another input than the first try no: restore the input, or start over
     ├── BikAlreadyDeliveredError  an earlier run has delivered all of it         no: that is what was asked for
     ├── BikCheckpointError        the checkpoint cannot be read                  no: see its text
+    ├── BikWatermarkMovedError    another run has moved the watermark            no: see its text
     ├── BikSupersededError        another try of the same task has taken over    no: the other one goes on
     ├── BikFatalAnswerError       BIK or the way to it refuses every request     no: mend it, then clear the task
     ├── BikTooManyRejectedError   more events were rejected than allowed         no: mend the dead letters
@@ -24,6 +26,7 @@ __all__ = [
     "BikAlreadyDeliveredError",
     "BikCheckpointError",
     "BikConfigError",
+    "BikDatabaseError",
     "BikError",
     "BikEventError",
     "BikFatalAnswerError",
@@ -33,6 +36,7 @@ __all__ = [
     "BikSupersededError",
     "BikTooManyRejectedError",
     "BikUnresolvedError",
+    "BikWatermarkMovedError",
 ]
 
 
@@ -69,6 +73,12 @@ class BikStorageError(BikError):
     retry_can_help = True
 
 
+class BikDatabaseError(BikError):
+    """The database cannot be reached, or ended the query before all rows were read. Nothing was sent from them."""
+
+    retry_can_help = True
+
+
 class BikInputChangedError(BikError):
     """A retry reads something else than what an earlier try has sent from. Nothing was sent in this try."""
 
@@ -79,6 +89,10 @@ class BikAlreadyDeliveredError(BikError):
 
 class BikCheckpointError(BikError):
     """The checkpoint is there and cannot be understood. Nothing was sent."""
+
+
+class BikWatermarkMovedError(BikError):
+    """Another run moved the watermark after this run had read it. Nothing is lost; rows may have been sent twice."""
 
 
 class BikSupersededError(BikError):

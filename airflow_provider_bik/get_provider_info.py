@@ -20,6 +20,13 @@ def get_provider_info() -> dict[str, Any]:  # Airflow's JSON schema, not ours, s
         "source-date-epoch": 1795478400,
         "hooks": [{"integration-name": "BIK", "python-modules": ["airflow_provider_bik.hooks.bik"]}],
         "operators": [{"integration-name": "BIK", "python-modules": ["airflow_provider_bik.operators.bik"]}],
+        "transfers": [
+            {
+                "source-integration-name": "Common SQL",
+                "target-integration-name": "BIK",
+                "python-module": "airflow_provider_bik.transfers.sql_to_bik",
+            }
+        ],
         "integrations": [
             {"integration-name": "BIK", "external-doc-url": "https://bik.ai", "tags": ["service"]},
         ],

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
+from uuid import uuid4
 
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from airflow_provider_bik.errors import BikConfigError, BikStorageError
 
-__all__ = ["storage_path", "write_private"]
+__all__ = ["remove_leftovers", "storage_path", "write_private"]
+
+_AT_ONCE = 8 * 1024 * 1024
+"""Bytes of an object that are held in memory and written in one call; a larger one is streamed."""
 
 
 def storage_path(path: str | ObjectStoragePath) -> ObjectStoragePath:
@@ -37,12 +43,11 @@ def storage_path(path: str | ObjectStoragePath) -> ObjectStoragePath:
 def write_private(path: ObjectStoragePath, content: Iterable[bytes]) -> None:
     """Write a file so that a reader, also after a crash, finds all of it or nothing.
 
-    On a local disk it gets mode 0600, and directories made for it 0700. An object store makes an object visible only
-    once it is complete.
+    On a local disk it gets mode 0600, and directories made for it 0700. Memory stays bounded whatever the size.
 
     Args:
         path: Where to.
-        content: Its bytes, in pieces.
+        content: Its bytes, in pieces; what it raises is raised, and nothing is written.
 
     Raises:
         BikStorageError: It cannot be written.
@@ -57,16 +62,29 @@ def write_private(path: ObjectStoragePath, content: Iterable[bytes]) -> None:
         raise BikStorageError(message) from error
 
 
+def remove_leftovers(path: ObjectStoragePath) -> None:
+    """Remove what writers of this file that were killed have left beside it; another writer would then fail.
+
+    Args:
+        path: As for `write_private`.
+    """
+    with contextlib.suppress(OSError):
+        for leftover in path.parent.glob(f"{_beside(path.name)}*"):
+            leftover.unlink(missing_ok=True)
+
+
+def _beside(name: str) -> str:
+    """What the names of files that become this one begin with."""
+    return f".{name}."
+
+
 def _write(path: ObjectStoragePath, content: Iterable[bytes]) -> None:
     if path.protocol not in {"file", "local", ""}:
-        # Whole first: the content may come from the very object that is to be replaced.
-        whole = b"".join(content)
-        with path.open("wb") as file:  # type: ignore[no-untyped-call]
-            file.write(whole)
+        _write_object(path, content)
         return
     target = Path(path.path)
     _make_private_directories(target.parent)
-    descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:100]}.")
+    descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=_beside(target.name))
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.writelines(content)
@@ -75,6 +93,34 @@ def _write(path: ObjectStoragePath, content: Iterable[bytes]) -> None:
         Path(temporary).replace(target)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _write_object(path: ObjectStoragePath, content: Iterable[bytes]) -> None:
+    """Small objects in one call, which stores show whole or not at all; large ones under another name first.
+
+    Not every store can give up an object that it has begun (fsspec's ``discard`` does nothing in most of them), so that
+    an exception half-way would leave a part of it under its name. Moving it costs a copy, within the store.
+    """
+    pieces, size, rest = [], 0, iter(content)
+    for piece in rest:
+        pieces.append(piece)
+        size += len(piece)
+        if size > _AT_ONCE:
+            break
+    else:
+        with path.open("wb") as file:  # type: ignore[no-untyped-call]
+            file.write(b"".join(pieces))
+        return
+    temporary = path.parent / f"{_beside(path.name)}{uuid4().hex[:12]}"
+    try:
+        with temporary.open("wb") as file:  # type: ignore[no-untyped-call]
+            for piece in chain([b"".join(pieces)], rest):
+                file.write(piece)
+        path.fs.mv(temporary.path, path.path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise
 
 

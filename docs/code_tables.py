@@ -5,22 +5,25 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from itertools import groupby
 
 from airflow_provider_bik import errors
 from airflow_provider_bik.delivery.retry import ANSWERS
 from airflow_provider_bik.events import Reason
+from airflow_provider_bik.events.catalogue import CATALOGUE
+from airflow_provider_bik.events.mapping import Column, Constant, EventMapping
 from airflow_provider_bik.events.pipeline import RULE
 from airflow_provider_bik.hooks.connection import EXTRAS
 from airflow_provider_bik.operators.bik import BikSendEventsOperator
+from airflow_provider_bik.transfers.sql_to_bik import SqlToBikOperator
 
-__all__ = ["TABLES", "operator_arguments", "public_errors"]
+__all__ = ["TABLES", "arguments_of", "public_errors"]
 
 
-def operator_arguments() -> dict[str, inspect.Parameter]:
-    """The operator's own arguments, without those of every operator."""
-    parameters = inspect.signature(BikSendEventsOperator.__init__).parameters
-    return {name: given for name, given in parameters.items() if name not in {"self", "kwargs"}}
+def arguments_of(kind: type) -> dict[str, inspect.Parameter]:
+    """The arguments of a class's own; those of every operator hide behind its ``kwargs``."""
+    return {name: given for name, given in inspect.signature(kind).parameters.items() if name != "kwargs"}
 
 
 def public_errors() -> list[type[errors.BikError]]:
@@ -29,14 +32,14 @@ def public_errors() -> list[type[errors.BikError]]:
     return sorted(found, key=lambda error: (len(error.__mro__), error.__name__))
 
 
-def _arguments() -> list[str]:
-    meanings = _documented_arguments(inspect.getdoc(BikSendEventsOperator) or "")
+def _arguments(kind: type) -> list[str]:
+    meanings = _documented_arguments(inspect.getdoc(kind) or "")
     rows = []
-    for name, given in operator_arguments().items():
+    for name, given in arguments_of(kind).items():
         needed = given.default is inspect.Parameter.empty
-        kind = f"`{given.annotation}`, required" if needed else f"`{given.annotation} = {given.default!r}`"
-        template = " *Template.*" if name in BikSendEventsOperator.template_fields else ""
-        rows.append([f"`{name}`", kind, meanings[name] + template])
+        told = f"`{given.annotation}`, required" if needed else f"`{given.annotation} = {given.default!r}`"
+        template = " *Template.*" if name in getattr(kind, "template_fields", ()) else ""
+        rows.append([f"`{name}`", told, meanings[name] + template])
     return _table(["argument", "type and default", "meaning"], rows)
 
 
@@ -46,6 +49,17 @@ def _documented_arguments(docstring: str) -> Mapping[str, str]:
     entries = re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", section[1] if section else "", re.MULTILINE)
     # What is a template is told by the operator itself.
     return {name: re.sub(r"\s+", " ", text).replace("``", "`").removesuffix(" (template)") for name, text in entries}
+
+
+def _catalogue() -> list[str]:
+    rows = []
+    for event, properties in CATALOGUE.items():
+        for name, known in properties.items():
+            needed = "yes" if known.required else ""
+            if known.required and not known.in_sample:
+                needed = "yes, though BIK's own sample leaves it out"
+            rows.append([f"`{event}`", f"`{name}`", f"`{known.type}`" if known.type else "not known", needed])
+    return _table(["event", "property", "type", "documented as required"], rows)
 
 
 def _reasons() -> list[str]:
@@ -106,7 +120,12 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 
 
 TABLES: Mapping[str, Callable[[], list[str]]] = {
-    "arguments": _arguments,
+    "arguments": partial(_arguments, BikSendEventsOperator),
+    "sql-arguments": partial(_arguments, SqlToBikOperator),
+    "mapping-arguments": partial(_arguments, EventMapping),
+    "column-arguments": partial(_arguments, Column),
+    "constant-arguments": partial(_arguments, Constant),
+    "catalogue": _catalogue,
     "reasons": _reasons,
     "rule": _rule,
     "answers": _answers,

@@ -18,6 +18,8 @@ class InputEvent(msgspec.Struct, frozen=True, kw_only=True):
         raw: What was read; an event's mapping if all is well.
         problem: Why it could not be read, if so.
         attempts: How often it was sent in earlier runs, if it comes from a dead-letter file.
+        is_row: Whether it is a row that still has to become an event. None: that depends on the run, for with a mapping
+            it is a row, and without one an event.
     """
 
     position: int
@@ -25,3 +27,4 @@ class InputEvent(msgspec.Struct, frozen=True, kw_only=True):
     raw: object
     problem: Rejection | None = None
     attempts: int = 0
+    is_row: bool | None = None

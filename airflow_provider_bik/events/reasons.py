@@ -30,6 +30,16 @@ class Reason(StrEnum):
         "unknown_field",
         "BIK has no such top-level field; a typo here could lose a date. Rename or remove it.",
     )
+    NOT_A_ROW = "not_a_row", "The item is not a mapping of column names to values. Give one mapping a row."
+    CAST_FAILED = "cast_failed", "A column holds a value that the mapping's cast cannot read. Mend it or drop the cast."
+    TO_EVENT_FAILED = (
+        "to_event_failed",
+        "The mapping's to_event raised an exception on this row. Only its class is named: its text may hold the row.",
+    )
+    MAPPING_MISSING = (
+        "mapping_missing",
+        "The dead letter holds a row of a table, and the task has no mapping. Give it the mapping of the first task.",
+    )
     FIELD_MISSING = "field_missing", "A field that BIK requires is absent, null or empty. Fill it."
     FIELD_TYPE = "field_type", "A top-level field has a type that BIK does not take. Convert it."
     IDENTITY_MISSING = "identity_missing", "Both email and phoneNumber are empty; BIK needs one of the two."

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from datetime import date, datetime, time, tzinfo
 from decimal import Decimal
 from enum import Enum
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from uuid import UUID
 
 from airflow_provider_bik.events.reasons import Reason, Rejection
 from airflow_provider_bik.events.times import to_bik_text
 
-__all__ = ["MAX_DEPTH", "MAX_INTEGER", "MAX_VALUES", "Refusal", "ValueReader", "is_null", "plain"]
+__all__ = ["MAX_DEPTH", "MAX_INTEGER", "MAX_VALUES", "Refusal", "ValueReader", "decimal_number", "is_null", "plain"]
 
 MAX_DEPTH = 16
 """Objects and arrays within each other, eventProperties being the first. A value that contains itself ends here."""
@@ -115,7 +116,7 @@ class ValueReader:
             case float() as number:
                 return _finite(number, path)
             case Decimal() as number:
-                return _decimal(number, path)
+                return decimal_number(number, path)
             case Mapping() as mapping:
                 return self.convert(mapping, path, depth + 1)
             case list() | tuple() as items:
@@ -129,7 +130,7 @@ class ValueReader:
                 return self._moment(value, path)
             case date() | time():
                 return value.isoformat()
-            case UUID():
+            case UUID() | IPv4Address() | IPv6Address() | IPv4Network() | IPv6Network():
                 return str(value)
             case _:
                 raise _refusal(Reason.VALUE_TYPE, f"{path} is of type {type(value).__name__}")
@@ -160,7 +161,16 @@ def _finite(number: float, path: str) -> float:
     return float(number)
 
 
-def _decimal(number: Decimal, path: str) -> int | float:
+def decimal_number(number: Decimal, path: str) -> int | float:
+    """Make a JSON number of an exact decimal: whole ones stay exact, others become the nearest double.
+
+    Args:
+        number: Any, also NaN and such with huge exponents.
+        path: Where it stands, for the detail of a rejection.
+
+    Raises:
+        Refusal: It is not finite, or a whole number beyond `MAX_INTEGER`.
+    """
     if not number.is_finite():
         raise _refusal(Reason.NUMBER_NOT_FINITE, path)
     # Compared before conversion: int(Decimal("1e999999")) would take minutes.

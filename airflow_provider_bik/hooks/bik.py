@@ -31,8 +31,11 @@ from airflow_provider_bik.delivery import (
 from airflow_provider_bik.delivery.outcomes import DeadLetterSink
 from airflow_provider_bik.errors import BikError, BikEventError
 from airflow_provider_bik.events import Contract, Mode, PipelineRule
+from airflow_provider_bik.events.catalogue import CatalogueHints
+from airflow_provider_bik.events.mapping import EventMapping, map_rows
 from airflow_provider_bik.hooks.connection import ConnectionLike, client_settings
 from airflow_provider_bik.sources import in_chunks, read_events
+from airflow_provider_bik.sources.lazy import detached
 from airflow_provider_bik.threads import run
 
 __all__ = ["BikHook", "DeadLetters", "StopSwitch"]
@@ -132,7 +135,13 @@ class BikHook(HttpHook):
             raise error
 
     def send_events(
-        self, events: object, *, file_format: str | None = None, pipeline: str = "auto", max_rejected: float = 0
+        self,
+        events: object,
+        *,
+        file_format: str | None = None,
+        pipeline: str = "auto",
+        max_rejected: float = 0,
+        mapping: EventMapping | Mapping[str, object] | None = None,
     ) -> DeliveryReport:
         """Send many events, in batches; what `BikSendEventsOperator` does, without its options.
 
@@ -141,6 +150,7 @@ class BikHook(HttpHook):
             file_format: What is in the files; None to go by their names.
             pipeline: ``auto``, ``realtime`` or ``migration``.
             max_rejected: How many rejections are allowed, as a number or, below 1, a share.
+            mapping: Makes events of rows; an `EventMapping` or its JSON form.
 
         Returns:
             What became of each event.
@@ -150,7 +160,12 @@ class BikHook(HttpHook):
                 `BikTooManyRejectedError`.
         """
         contract = Contract(now=datetime.now(UTC), rule=PipelineRule(mode=Mode(pipeline)))
-        report = self.deliver(events, file_format=file_format, contract=contract)
+        report = self.deliver(
+            events,
+            file_format=file_format,
+            contract=contract,
+            mapping=None if mapping is None else EventMapping.of(mapping),
+        )
         if error := verdict(report, max_rejected=max_rejected, host=self.host):
             raise error
         return report
@@ -161,6 +176,7 @@ class BikHook(HttpHook):
         *,
         file_format: str | None = None,
         contract: Contract,
+        mapping: EventMapping | None = None,
         settings: DeliverySettings | None = None,
         dead_letters: DeadLetters | None = None,
         journal: Journal | None = None,
@@ -173,6 +189,7 @@ class BikHook(HttpHook):
             events: Anything `airflow_provider_bik.sources.read_events` takes.
             file_format: What is in the files; None to go by their names.
             contract: Checks and encodes one event.
+            mapping: Makes events of rows; where they look unlike BIK's catalogue, the log says so at the end.
             settings: How to deliver.
             dead_letters: Where rejected events go; they are only counted if None.
             journal: Keeps the checkpoint; None keeps none.
@@ -185,11 +202,13 @@ class BikHook(HttpHook):
         client_settings = self.settings
         how = settings or DeliverySettings()
         switch = stopping or StopSwitch()
+        hints = CatalogueHints()
+        source = detached(events)
 
         async def work() -> DeliveryReport:
             async with BikClient(client_settings, max_connections=how.max_concurrency) as client:
                 return await deliver(
-                    in_chunks(read_events(events, file_format=file_format)),
+                    in_chunks(map_rows(read_events(source, file_format=file_format), mapping, hints)),
                     contract=contract,
                     send=client.send,
                     dead_letters=dead_letters or NoDeadLetters(),
@@ -200,7 +219,11 @@ class BikHook(HttpHook):
                     stopping=switch.event(),
                 )
 
-        return run(work(), interrupted=switch.press)
+        try:
+            return run(work(), interrupted=switch.press)
+        finally:
+            for hint in hints.warnings():
+                self.log.warning("%s.", hint)
 
     def test_connection(self) -> tuple[bool, str]:
         """Check the Connection against BIK, without sending an event.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -13,6 +13,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 from airflow_provider_bik.checkpoints import StoreJournal
 from airflow_provider_bik.dead_letters import DeadLetterFile, NoDeadLetters
 from airflow_provider_bik.delivery import (
+    Checkpoint,
     DeliveryReport,
     DeliverySettings,
     IfDelivered,
@@ -23,6 +24,7 @@ from airflow_provider_bik.delivery import (
 from airflow_provider_bik.delivery.batching import MAX_BATCH_SIZE
 from airflow_provider_bik.errors import BikConfigError, BikError
 from airflow_provider_bik.events import Contract
+from airflow_provider_bik.events.mapping import EventMapping
 from airflow_provider_bik.events.phone import national_numbers
 from airflow_provider_bik.hooks.bik import BikHook, DeadLetters, StopSwitch
 from airflow_provider_bik.operators.arguments import check_arguments, delivery_settings, pipeline_rule, zone
@@ -42,12 +44,13 @@ class BikSendEventsOperator(BaseOperator):
     Jinja, logged or stored by Airflow.
 
     Args:
-        events: Event mappings with BIK's own field names, or the path or paths of files (NDJSON, JSON, CSV, Parquet),
-            or patterns such as ``s3://bucket/orders-*.csv.gz``, at any place `ObjectStoragePath` can open; from
-            upstream or in the DAG. Paths are templates.
+        events: Event mappings with BIK's own field names (with a ``mapping``, rows), or the path or paths of files
+            (NDJSON, JSON, CSV, Parquet), or patterns such as ``s3://bucket/orders-*.csv.gz``, at any place
+            `ObjectStoragePath` can open; from upstream or in the DAG. Paths are templates.
         pipeline: ``auto``: with ``createdAt`` as migration, without as realtime; in an Airflow backfill run always
             migration. ``realtime``: no dates; ``migration``: dates required. (template)
         bik_conn_id: The Connection. (template)
+        mapping: Makes events of rows that are not events yet: an `EventMapping`, or its JSON form.
         file_format: What is in the files: ``ndjson``, ``json``, ``csv``, ``tsv`` or ``parquet``; None to go by each
             file's name.
         created_at: What ``realtime`` does with an event that has a date: ``reject`` it, or ``drop`` the date.
@@ -102,6 +105,7 @@ class BikSendEventsOperator(BaseOperator):
         events: object,
         pipeline: str = "auto",
         bik_conn_id: str = BikHook.default_conn_name,
+        mapping: EventMapping | Mapping[str, object] | None = None,
         file_format: str | None = None,
         created_at: Literal["reject", "drop"] = "reject",
         realtime_max_age: timedelta | None = None,
@@ -123,6 +127,7 @@ class BikSendEventsOperator(BaseOperator):
         self.events = events
         self.pipeline = pipeline
         self.bik_conn_id = bik_conn_id
+        self.mapping = None if mapping is None else EventMapping.of(mapping)
         self.file_format = file_format
         self.created_at = created_at
         self.realtime_max_age = realtime_max_age
@@ -166,7 +171,7 @@ class BikSendEventsOperator(BaseOperator):
         """Go on after a pause that BIK asked for (Airflow below 3)."""
         return self.execute(context)
 
-    def _input(self, context: Context) -> object:  # noqa: ARG002 - operators that fetch their input need it
+    def _input(self, context: Context, start: Checkpoint) -> object:  # noqa: ARG002 - operators that fetch need them
         """What `airflow_provider_bik.sources.read_events` is to read."""
         return unwrap(self.events)
 
@@ -193,7 +198,7 @@ class BikSendEventsOperator(BaseOperator):
         said_dry = " (dry run: nothing is sent)" if settings.dry_run else ""
         self.log.info("Sending events to BIK at %s, pipeline %s%s", hook.host, rule.mode.value, said_dry)
         report = hook.deliver(
-            self._input(context),
+            self._input(context, start),
             file_format=self.file_format,
             contract=Contract(
                 now=datetime.fromisoformat(start.began_at),
@@ -201,6 +206,7 @@ class BikSendEventsOperator(BaseOperator):
                 timezone=zone(self.timezone),
                 national=national_numbers(self.default_region) if self.default_region else None,
             ),
+            mapping=self.mapping,
             settings=settings,
             dead_letters=dead_letters,
             journal=journal,

@@ -77,7 +77,7 @@ def begin(
             found.run,
             found.digest_to,
         )
-    elif start.leased_to:
+    elif start.leased_to and start.state != "done":
         log.info("Going on from a checkpoint (%s): %s", start.state, start.note)
     return journal, start
 

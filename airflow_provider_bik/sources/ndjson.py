@@ -18,6 +18,9 @@ MAX_LINE_BYTES = 4 * 1024 * 1024
 
 _BLOCK_BYTES = 256 * 1024
 
+_ROW = Rejection(reason=Reason.MAPPING_MISSING, detail="a dead letter with a row")
+"""What is wrong with it until a mapping makes an event of it."""
+
 _decode = msgspec.json.Decoder().decode
 
 
@@ -59,13 +62,16 @@ def _unreadable(line: bytes, detail: str, *, position: int, place: str) -> Input
 
 
 def input_event(item: object, *, position: int, place: str) -> InputEvent:
-    """Take an item as it is; a dead letter gives back the event that it holds."""
+    """Take an item as it is; a dead letter gives back the event or the row that it holds."""
     if isinstance(item, Mapping) and DEAD_LETTER_KEY in item:
         attempts = item.get("attempts")
+        is_row = "event" not in item and "row" in item
         return InputEvent(
             position=position,
             place=place,
-            raw=item.get("event"),
+            raw=item["row"] if is_row else item.get("event"),
+            problem=_ROW if is_row else None,
             attempts=attempts if isinstance(attempts, int) else 0,
+            is_row=is_row,
         )
     return InputEvent(position=position, place=place, raw=item)

@@ -33,7 +33,8 @@ def read_events(events: object, *, file_format: str | None = None) -> Iterator[I
 
     Args:
         events: A mapping (one event); a path (text or `ObjectStoragePath`) of a file, or a pattern of such paths; or an
-            iterable of these, also nested once, as the output of a mapped upstream task is.
+            iterable of these, also nested once, as the output of a mapped upstream task is. An iterator of `InputEvent`
+            is read already, and goes through as it is.
         file_format: Of all files: ``ndjson``, ``json``, ``csv``, ``tsv`` or ``parquet``; None to go by their names.
 
     Raises:
@@ -43,7 +44,9 @@ def read_events(events: object, *, file_format: str | None = None) -> Iterator[I
     """
     positions, known_format = count(), format_named(file_format)
     for item, place in _flatten(events):
-        if _is_path(item):
+        if isinstance(item, InputEvent):
+            yield item
+        elif _is_path(item):
             yield from read_files(cast("str | ObjectStoragePath", item), positions, known_format)
         else:
             yield input_event(item, position=next(positions), place=place)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import html
+import inspect
 import json
 import re
 import subprocess
@@ -19,13 +20,18 @@ from airflow_provider_bik.dead_letters import DeadLetterFile
 from airflow_provider_bik.delivery import DeadLetter, ReportDict
 from airflow_provider_bik.delivery.settling import Stop
 from airflow_provider_bik.events import Reason, Rejection
+from airflow_provider_bik.events.casts import CASTS
+from airflow_provider_bik.events.catalogue import CATALOGUE
 from airflow_provider_bik.events.inputs import InputEvent
+from airflow_provider_bik.events.mapping import Column, Constant, EventMapping
 from airflow_provider_bik.get_provider_info import get_provider_info
 from airflow_provider_bik.hooks.connection import EXTRAS
 from airflow_provider_bik.operators.bik import BikSendEventsOperator
 from airflow_provider_bik.sandbox.__main__ import parser
 from airflow_provider_bik.sources import FileFormat, formats
-from tests.docs.pages import DOCS, PAGES, README, ROOT, first_column, links, rows
+from airflow_provider_bik.transfers.sql_to_bik import SqlToBikOperator
+from airflow_provider_bik.watermarks import Watermark
+from tests.docs.pages import DOCS, PAGES, README, ROOT, blocks, first_column, links, rows
 
 
 @pytest.fixture(scope="module")
@@ -51,10 +57,8 @@ def code_in(page: Path) -> set[str]:
     return set(re.findall(r"[\w-]+", text))
 
 
-def operator_arguments() -> Iterable[str]:
-    import inspect  # noqa: PLC0415 - used here only
-
-    return inspect.signature(BikSendEventsOperator.__init__).parameters.keys() - {"self", "kwargs"}
+def arguments(kind: type) -> set[str]:
+    return inspect.signature(kind).parameters.keys() - {"kwargs"}
 
 
 def sandbox_flags() -> Iterable[str]:
@@ -64,9 +68,14 @@ def sandbox_flags() -> Iterable[str]:
 @pytest.mark.parametrize(
     ("page", "names"),
     [
-        ("operator", operator_arguments),
+        ("operator", lambda: arguments(BikSendEventsOperator)),
         ("operator", lambda: ReportDict.__annotations__),
         ("operator", lambda: {word for stop in Stop for word in stop.value.split()}),
+        ("mapping", lambda: arguments(EventMapping) | arguments(Column) | arguments(Constant)),
+        ("sql", lambda: arguments(SqlToBikOperator)),
+        ("sql", lambda: Watermark.__struct_fields__),
+        ("mapping", lambda: CASTS),
+        ("mapping", lambda: {*CATALOGUE, *(name for known in CATALOGUE.values() for name in known)}),
         ("connection", lambda: EXTRAS),
         ("events", lambda: [reason.value for reason in Reason]),
         ("errors", lambda: errors.__all__),
@@ -77,6 +86,11 @@ def sandbox_flags() -> Iterable[str]:
         "arguments",
         "report keys",
         "early ends",
+        "arguments of a mapping",
+        "arguments of the transfer",
+        "keys of a watermark",
+        "casts",
+        "catalogue",
         "extras",
         "reason codes",
         "errors",
@@ -102,13 +116,20 @@ def test_the_report_is_described_key_by_key_in_its_own_order() -> None:
 
 
 def test_a_dead_letter_is_described_key_by_key_in_its_own_order(tmp_path: Path) -> None:
-    source = InputEvent(position=0, place="[0]", raw={})
-    letter = DeadLetter(source=source, rejection=Rejection(reason=Reason.REFUSED, detail=""))
+    rejection = Rejection(reason=Reason.REFUSED, detail="")
+    sources = [InputEvent(position=n, place=f"[{n}]", raw={}, is_row=is_row) for n, is_row in enumerate([False, True])]
     file = DeadLetterFile(str(tmp_path), "letters.ndjson")
-    asyncio.run(file.write([letter]))
+    asyncio.run(file.write([DeadLetter(source=source, rejection=rejection) for source in sources]))
     file.join()
-    written = json.loads((tmp_path / "letters.ndjson").read_text(encoding="utf-8"))
-    assert first_column(DOCS / "operator.md", "## Dead letters") == list(written)
+    written = [json.loads(line) for line in (tmp_path / "letters.ndjson").read_text("utf-8").splitlines()]
+    described = first_column(DOCS / "operator.md", "## Dead letters")
+    assert [list(letter) for letter in written] == [[*described[:-2], key] for key in described[-2:]]
+
+
+def test_the_json_form_of_a_mapping_on_the_page_is_one_that_the_code_takes_and_gives() -> None:
+    forms = [json.loads(block.text) for block in blocks("json") if block.page == DOCS / "mapping.md"]
+    (form,) = [form for form in forms if "event_name" in form]
+    assert EventMapping.of(form).to_json() == form
 
 
 def test_the_fields_of_the_connection_form_are_called_what_airflow_calls_them() -> None:

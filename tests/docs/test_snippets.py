@@ -12,6 +12,7 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow_provider_bik.sandbox import Sandbox
 from tests.docs.pages import DOCS, Block, blocks
 from tests.operators.support import KEY, SECRET, connection, event, returned, run
+from tests.postgres import postgres_server
 
 pytestmark = [pytest.mark.airflow, pytest.mark.usefixtures("airflow_db")]
 
@@ -21,11 +22,31 @@ FRAGMENTS = {DOCS / "dags.md": "shows what to change in a DAG of dags/, which ha
 SNIPPETS = [block for block in blocks("python", "py") if block.page not in FRAGMENTS]
 
 
+ORDERS = """
+CREATE TABLE orders AS
+SELECT n AS id, 'customer' || n || '@example.com' AS email, (n * 1.01)::numeric(10, 2) AS total,
+       now() - interval '1 day' AS placed_at, now() AS created
+FROM generate_series(1, 250) AS n
+"""
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real database with the table of orders that the pages query; gives its URI."""
+    from airflow.providers.postgres.hooks.postgres import PostgresHook  # noqa: PLC0415 - needed here only
+
+    with postgres_server(tmp_path_factory.mktemp("pg")) as uri, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AIRFLOW_CONN_SHOP", uri)
+        PostgresHook("shop").run(ORDERS)
+        yield uri
+
+
 @pytest.fixture
-def bik(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Sandbox]:
+def bik(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, shop: str) -> Iterator[Sandbox]:
     """A local BIK, and what the pages take for granted: the Connection and a place for files."""
     with Sandbox(api_key=KEY, api_secret=SECRET) as sandbox:
         monkeypatch.setenv("AIRFLOW_CONN_BIK_DEFAULT", connection(sandbox))
+        monkeypatch.setenv("AIRFLOW_CONN_SHOP", shop)
         monkeypatch.setenv("STAGING", f"file://{tmp_path}/staging")
         yield sandbox
 

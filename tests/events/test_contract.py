@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ipaddress
 import json
 import math
 import uuid
@@ -137,6 +138,8 @@ class _Colour(StrEnum):
         (Decimal("500.00"), 500),
         (Decimal("-0"), 0),
         (uuid.UUID("12345678123456781234567812345678"), "12345678-1234-5678-1234-567812345678"),
+        (ipaddress.ip_address("192.168.0.1"), "192.168.0.1"),
+        (ipaddress.ip_network("fe80::/10"), "fe80::/10"),
         (date(2024, 2, 29), "2024-02-29"),
         (time(12, 30), "12:30:00"),
         (datetime(2024, 2, 29, 12, tzinfo=UTC), "2024-02-29T12:00:00.000Z"),

@@ -437,7 +437,7 @@ class _BrokenStore:
 def test_a_checkpoint_that_cannot_be_written_ends_the_task_before_anything_is_sent(bik: Sandbox) -> None:
     operator = BikSendEventsOperator(task_id="send", events=[event(1)])
     context = {"ti": Ti(), "dag_run": SimpleNamespace(run_type="manual"), "task_state_store": _BrokenStore()}
-    with pytest.raises(AirflowException, match="task state store does not answer") as caught:
+    with pytest.raises(AirflowException, match="state store does not answer") as caught:
         operator.execute(cast("Any", context))
     assert not isinstance(caught.value, AirflowFailException)
     assert bik.requests == []

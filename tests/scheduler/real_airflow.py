@@ -54,11 +54,13 @@ class RealAirflow:
 
     Args:
         home: A directory of its own, with the DAG files in ``dags``.
+        dags: How many DAGs these make.
         environment: For all of its processes.
     """
 
-    def __init__(self, home: Path, environment: dict[str, str] | None = None) -> None:
+    def __init__(self, home: Path, *, dags: int, environment: dict[str, str] | None = None) -> None:
         self.home = home
+        self._dags = dags
         self._port = _free_port()
         self._environment = environment or {}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -147,16 +149,15 @@ class RealAirflow:
         except requests.ConnectionError:
             return False
         up = all(health[name]["status"] == "healthy" for name in ("scheduler", "dag_processor"))
-        expected = len(list((self.home / "dags").glob("*.py")))
-        return up and self.get("/dags")["total_entries"] >= expected
+        return up and self.get("/dags")["total_entries"] >= self._dags
 
     def _tails(self) -> str:
         logs = sorted(self.home.glob("*.log"))
         return "\n".join(f"--- {log.name}\n{log.read_text('utf-8', 'replace')[-3000:]}" for log in logs)
 
-    def wait(self, what: str, happened: Callable[[], T | None]) -> T:
+    def wait(self, what: str, happened: Callable[[], T | None], patience: float = PATIENCE) -> T:
         """Ask until the answer is truthy, and return it."""
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + patience
         while time.monotonic() < until:
             if answer := happened():
                 return answer

@@ -1,0 +1,157 @@
+"""The result of a query, block by block, from any connection that follows Python's DB-API."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Generator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from airflow_provider_bik.errors import BikConfigError, BikDatabaseError, BikError, BikUnresolvedError
+
+if TYPE_CHECKING:
+    from airflow.providers.common.sql.hooks.sql import DbApiHook
+
+__all__ = ["Query"]
+
+_WRONG_QUERY = frozenset({"ProgrammingError", "NotSupportedError", "DataError", "IntegrityError"})
+"""DB-API's classes of errors that another try meets again."""
+
+_SAFE_TO_SHOW = frozenset({"ProgrammingError", "NotSupportedError", "OperationalError", "InterfaceError"})
+"""Those whose texts are about the query or the way to the database. The others' often quote a value of a row."""
+
+_UNNAMED = frozenset({"", "?column?"})
+_LONGEST_TEXT = 300
+
+
+class Query:
+    """One query, read once.
+
+    Args:
+        hook: Of the database's Connection.
+        sql: One statement that gives rows.
+        parameters: Bound by the driver, in its own style; None for none.
+        fetch_size: Rows asked for at a time.
+
+    Attributes:
+        columns: Names as the driver gives them, once `blocks` has given its first block.
+    """
+
+    def __init__(self, *, hook: DbApiHook, sql: str, parameters: object, fetch_size: int) -> None:
+        self._hook = hook
+        self._sql, self._parameters, self._fetch_size = sql, parameters, fetch_size
+        self._connection: Any = None
+        self._cursor: Any = None
+        self._cancelled = False
+        self.columns: list[str] = []
+
+    def blocks(self) -> Generator[Sequence[Sequence[object]], None, None]:
+        """Run the query and give its rows; the first block is there even if it is empty. To be closed.
+
+        Raises:
+            BikConfigError: The query is wrong, or its columns have no names of their own.
+            BikDatabaseError: The database cannot be reached, or has ended the query.
+            BikUnresolvedError: The query was cancelled.
+        """
+        try:
+            self._connection = self._hook.get_conn()
+            with contextlib.closing(self._connection), contextlib.closing(_cursor(self._connection)) as cursor:
+                self._cursor = cursor
+                cursor.execute(self._sql, *([] if self._parameters is None else [self._parameters]))
+                block = self._fetch(cursor)
+                self.columns = _columns(cursor.description)
+                yield block
+                while block := self._fetch(cursor):
+                    yield block
+        except Exception as error:
+            if self._cancelled:
+                raise _stopped() from None
+            if isinstance(error, BikError) or not (kind := _kind(error)):
+                raise
+            # Without its cause, which would be logged and may quote a row.
+            raise _translated(error, kind) from None
+
+    def cancel(self) -> None:
+        """End `blocks` soon, from another thread; may block, for some drivers ask the server by another connection."""
+        self._cancelled = True
+        for owner in (self._cursor, self._connection):
+            for ask in (getattr(owner, "cancel", None), getattr(owner, "interrupt", None)):
+                # It may have ended by itself meanwhile.
+                with contextlib.suppress(Exception):
+                    if ask is not None:
+                        ask()
+
+    def _fetch(self, cursor: Any) -> Sequence[Sequence[object]]:  # noqa: ANN401 - every driver has its own class
+        if self._cancelled:
+            raise _stopped()
+        rows: Sequence[Any] = cursor.fetchmany(self._fetch_size)
+        if rows and isinstance(rows[0], Mapping):
+            # What a cursor of dictionaries gives, which some Connections ask for.
+            return [list(row.values()) for row in rows]
+        return rows
+
+
+def _cursor(connection: Any) -> Any:  # noqa: ANN401 - every driver has its own classes
+    """For PostgreSQL, whose drivers else fetch the whole result, a cursor of the server's; else the driver's own."""
+    driver = type(connection).__module__.partition(".")[0]
+    name = f"bik_{uuid4().hex}"
+    if driver == "psycopg":
+        from psycopg.rows import tuple_row  # noqa: PLC0415 - the driver is there if its connection is
+
+        connection.read_only = True
+        return connection.cursor(name=name, row_factory=tuple_row)
+    if driver == "psycopg2":
+        from psycopg2.extensions import cursor  # noqa: PLC0415 - the driver is there if its connection is
+
+        connection.readonly = True
+        return connection.cursor(name=name, cursor_factory=cursor)
+    return connection.cursor()
+
+
+def _columns(description: Sequence[Sequence[Any]] | None) -> list[str]:
+    if description is None:
+        message = "sql gives no rows. Give one SELECT; nothing was sent."
+        raise BikConfigError(message)
+    names = [str(column[0]) if column[0] is not None else "" for column in description]
+    unnamed = [str(number) for number, name in enumerate(names, start=1) if name in _UNNAMED]
+    if unnamed:
+        message = f"sql gives columns without a name: number {', '.join(unnamed)}. Name them with AS; nothing was sent."
+        raise BikConfigError(message)
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        message = f"sql gives several columns named {', '.join(twice)}. Rename them with AS; nothing was sent."
+        raise BikConfigError(message)
+    return names
+
+
+def _kind(error: Exception) -> str | None:
+    """The DB-API class of an error; None if it is no driver's. Drivers share names, not classes."""
+    if isinstance(error, OSError):
+        # Drivers written in Python let those of their sockets through.
+        return "OperationalError"
+    names = [kind.__name__ for kind in type(error).__mro__]
+    if "Error" not in names:
+        return None
+    known = (*sorted(_WRONG_QUERY | _SAFE_TO_SHOW), "InternalError", "DatabaseError", "Error")
+    return next(name for name in known if name in names)
+
+
+def _translated(error: Exception, kind: str) -> BikError:
+    state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
+    said = f"{type(error).__name__}{f', SQLSTATE {state}' if state else ''}"
+    first_line = str(error).strip().partition("\n")[0]
+    if kind in _SAFE_TO_SHOW and first_line:
+        said = f"{said}: {first_line[:_LONGEST_TEXT]}"
+    if kind in _WRONG_QUERY:
+        advice = "Mend sql, or cast the value in it that cannot be read. A retry cannot help; nothing was sent."
+        return BikConfigError(f"The database refused the query ({said}). {advice}")
+    advice = "Check the database and its Connection. A retry is safe; nothing was sent from this result."
+    return BikDatabaseError(f"The database did not give its rows ({said}). {advice}")
+
+
+def _stopped() -> BikUnresolvedError:
+    return BikUnresolvedError(
+        "The task was told to stop while it read the database. Nothing was sent from this result; a retry is safe and "
+        "runs the query again."
+    )

@@ -1,0 +1,646 @@
+"""Rows of a table become events, or are rejected; a mapping that cannot work fails when it is made."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import pickle
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum, IntEnum, StrEnum
+from types import MappingProxyType
+from typing import Any, cast
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_bik.errors import BikConfigError
+from airflow_provider_bik.events import Contract, EncodedEvent, Reason, Rejection
+from airflow_provider_bik.events.inputs import InputEvent
+from airflow_provider_bik.events.mapping import Column, Constant, EventMapping, map_rows
+from airflow_provider_bik.events.values import MAX_DEPTH, MAX_INTEGER
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+CONTRACT = Contract(now=NOW)
+
+
+HOWS: list[Any] = ["string", None]
+
+
+class Size(StrEnum):
+    LARGE = "L"
+
+
+class Level(IntEnum):
+    HIGH = 3
+
+
+def mapping(**properties: Any) -> EventMapping:
+    return EventMapping(event_name="ordered", email="email", properties=properties)
+
+
+def properties(given: EventMapping, row: Mapping[str, object]) -> Any:
+    event = given.event({"email": "a@example.com", **row})
+    assert isinstance(event, dict), event
+    return event["eventProperties"]
+
+
+def cast_of(value: object, cast: Any) -> Any:
+    """What the cast gives, or its rejection."""
+    event = mapping(p=Column("c", cast=cast)).event({"email": "a", "c": value})
+    return event if isinstance(event, Rejection) else cast_dict(event)["p"]
+
+
+def cast_dict(event: dict[str, object]) -> dict[str, Any]:
+    return cast("dict[str, Any]", event["eventProperties"])
+
+
+def to_ordered(row: dict[str, object]) -> dict[str, object]:
+    """A `to_event` that can be pickled."""
+    return {"email": row["mail"], "eventName": "ordered", "eventProperties": {"id": row["id"]}}
+
+
+def test_each_argument_fills_its_field() -> None:
+    given = EventMapping(
+        event_name=Column("kind"),
+        name="full_name",
+        email="mail",
+        phone_number="mobile",
+        created_at="placed_at",
+        properties={"orderId": "id"},
+    )
+    row = {"kind": "ordered", "full_name": "N", "mail": "m", "mobile": 91, "placed_at": NOW, "id": 7, "other": 1}
+    assert given.event(row) == {
+        "name": "N",
+        "phoneNumber": 91,
+        "email": "m",
+        "eventName": "ordered",
+        "eventProperties": {"orderId": 7},
+        "createdAt": NOW,
+    }
+
+
+def test_text_is_the_name_of_every_event() -> None:
+    event = mapping().event({"email": "a", "ordered": "not this"})
+    assert event == {"eventName": "ordered", "email": "a", "eventProperties": {}}
+
+
+def test_without_properties_every_column_not_used_elsewhere_becomes_one_as_it_is() -> None:
+    given = EventMapping(event_name=Column("kind"), email="mail", created_at="at")
+    row = {"kind": "ordered", "mail": "m", "at": NOW, "id": 1, "address.city": "Pune", "tags": ["a"], "note": None}
+    assert properties(given, row) == {
+        "email": "a@example.com",  # the test's own row has it as one more column
+        "id": 1,
+        "address.city": "Pune",
+        "tags": ["a"],
+        "note": None,
+    }
+
+
+def test_a_name_with_dots_makes_nested_objects() -> None:
+    given = mapping(**{"address.city": "city", "address.geo.lat": "lat", "id": "id", "address.zip": "zip"})
+    row = {"city": "Pune", "lat": 18.5, "id": 1, "zip": "411001"}
+    assert properties(given, row) == {"address": {"city": "Pune", "geo": {"lat": 18.5}, "zip": "411001"}, "id": 1}
+
+
+def test_a_list_makes_an_array_of_columns_casts_and_constants() -> None:
+    given = mapping(items=["a", Column("b", cast="string"), Constant(5)], none=[])
+    assert properties(given, {"a": "x", "b": 3}) == {"items": ["x", "3", 5], "none": []}
+
+
+@pytest.mark.parametrize(
+    "value", [None, True, 1, 1.0, -0.0, "", "தமிழ்", [1, [2]], {"a": {"b": None}, "": 1}, MAX_INTEGER]
+)
+def test_a_constant_is_the_same_in_every_event(value: object) -> None:
+    found = properties(mapping(p=Constant(value)), {})["p"]
+    assert json.dumps(found) == json.dumps(value)
+
+
+def test_who_changes_an_event_changes_no_other_one() -> None:
+    given = mapping(p=Constant({"list": [1]}))
+    properties(given, {})["p"]["list"].append(2)
+    assert properties(given, {})["p"] == {"list": [1]}
+
+
+def test_a_column_that_a_row_lacks_is_null() -> None:
+    assert properties(mapping(p="c", q=Column("c", cast="number"), r=["c"]), {}) == {"p": None, "q": None, "r": [None]}
+
+
+@pytest.mark.parametrize("row", [{"id": 1}, MappingProxyType({"id": 1})])
+def test_any_mapping_is_a_row(row: Mapping[str, object]) -> None:
+    assert properties(mapping(p="id"), row) == {"p": 1}
+
+
+@pytest.mark.parametrize("row", [None, 5, "text", ["a"], [("email", "a")]])
+def test_what_is_not_a_mapping_is_rejected(row: object) -> None:
+    outcome = mapping().event(row)
+    assert isinstance(outcome, Rejection)
+    assert outcome.reason is Reason.NOT_A_ROW
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [
+        ("12.50", 12.5),
+        ("12.00", 12),
+        (" -3\n", -3),
+        ("+.5", 0.5),
+        ("5.", 5),
+        ("1e3", 1000),
+        ("1E-2", 0.01),
+        (Size.LARGE, Reason.CAST_FAILED),
+        ("", None),
+        (" \t", None),
+        (None, None),
+        (12.5, 12.5),
+        (7, 7),
+        (Level.HIGH, 3),
+        (Decimal("12.50"), 12.5),
+        (Decimal("3.00"), 3),
+        (str(MAX_INTEGER), MAX_INTEGER),
+        (str(MAX_INTEGER + 1), Reason.INTEGER_TOO_LARGE),
+        ("1e999999", Reason.INTEGER_TOO_LARGE),
+        (Decimal("NaN"), Reason.NUMBER_NOT_FINITE),
+        ("12,50", Reason.CAST_FAILED),
+        ("1_000", Reason.CAST_FAILED),
+        ("NaN", Reason.CAST_FAILED),
+        ("Infinity", Reason.CAST_FAILED),
+        ("१२", Reason.CAST_FAILED),
+        ("1 2", Reason.CAST_FAILED),
+        ("0x10", Reason.CAST_FAILED),
+        ("1e9999999999999999999", Reason.CAST_FAILED),
+        ("₹ 12", Reason.CAST_FAILED),
+        (True, Reason.CAST_FAILED),
+        (NOW, Reason.CAST_FAILED),
+        (b"12", Reason.CAST_FAILED),
+        ([1], Reason.CAST_FAILED),
+        ({}, Reason.CAST_FAILED),
+    ],
+)
+def test_the_cast_number_reads_text_exactly_and_leaves_numbers(value: object, number: object) -> None:
+    found = cast_of(value, "number")
+    found = found.reason if isinstance(found, Rejection) else found
+    assert (found, type(found)) == (number, type(number))
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (Decimal("12.50"), "12.50"),
+        (12.0, "12.0"),
+        (3, "3"),
+        (True, "true"),
+        (False, "false"),
+        ("", ""),
+        (" a ", " a "),
+        (None, None),
+        (Size.LARGE, "L"),
+        (Level.HIGH, "3"),
+        (MAX_INTEGER * 4, "36028797018963968"),
+        (Decimal("1E+3"), "1000"),
+        (Decimal("0E-10"), "0.0000000000"),
+        (Decimal("1e999999"), "1E+999999"),
+        (date(2024, 3, 10), "2024-03-10"),
+        (time(12, 30), "12:30:00"),
+        (uuid.UUID(int=1), "00000000-0000-0000-0000-000000000001"),
+        (math.nan, Reason.NUMBER_NOT_FINITE),
+        (Decimal("sNaN"), Reason.NUMBER_NOT_FINITE),
+        (b"a", Reason.CAST_FAILED),
+        (["a"], Reason.CAST_FAILED),
+        ({}, Reason.CAST_FAILED),
+        (timedelta(1), Reason.CAST_FAILED),
+    ],
+)
+def test_the_cast_string_gives_plain_text(value: object, text: object) -> None:
+    found = cast_of(value, "string")
+    assert (found.reason if isinstance(found, Rejection) else found) == text
+
+
+def test_an_integer_longer_than_python_writes_has_no_text() -> None:
+    assert cast_of(10**5000, "string").reason is Reason.CAST_FAILED
+
+
+def test_the_cast_string_makes_the_same_text_of_a_time_as_no_cast() -> None:
+    moment = datetime(2024, 3, 10, 12, 30)  # noqa: DTZ001 - a database without zones gives such ones
+    with_cast, without = (
+        CONTRACT.encode(mapping(p=Column("c", cast=how)).event({"email": "a", "c": moment})) for how in HOWS
+    )
+    assert with_cast == without
+    assert isinstance(with_cast, EncodedEvent)
+    assert b'"2024-03-10T12:30:00.000Z"' in with_cast.body
+
+
+@pytest.mark.parametrize("how", ["number", "string"])
+def test_a_failed_cast_names_the_column_and_not_the_value(how: str) -> None:
+    for value in ("asha@example.com", b"asha", ["asha"], {"asha": 1}):
+        outcome = cast_of(value, how)
+        if isinstance(outcome, Rejection):
+            assert "column 'c'" in outcome.detail
+            assert "asha" not in outcome.detail
+
+
+@pytest.mark.parametrize("how", ["number", "string"])
+def test_numpy_and_pandas_values_are_cast_as_what_they_hold(how: Any) -> None:
+    np, pd = pytest.importorskip("numpy"), pytest.importorskip("pandas")
+    expected = {"number": [3, 0.5, None, None], "string": ["3", "0.5", None, None]}[how]
+    assert [cast_of(value, how) for value in (np.int64(3), np.float64(0.5), pd.NA, pd.NaT)] == expected
+
+
+def test_to_event_makes_the_whole_event() -> None:
+    event = EventMapping(to_event=to_ordered).event({"mail": "m", "id": 3})
+    assert event == {"email": "m", "eventName": "ordered", "eventProperties": {"id": 3}}
+
+
+def test_to_event_gets_a_dict_of_its_own() -> None:
+    row = MappingProxyType({"mail": "m", "id": 3})
+
+    def change(given: dict[str, object]) -> dict[str, object]:
+        given["mail"] = "changed"
+        return given
+
+    assert EventMapping(to_event=change).event(row) == {"mail": "changed", "id": 3}
+    assert row["mail"] == "m"
+
+
+def test_an_exception_of_to_event_rejects_that_row_by_its_class_alone() -> None:
+    def fail(row: dict[str, object]) -> dict[str, object]:
+        raise LookupError(row["email"])
+
+    outcome = EventMapping(to_event=fail).event({"email": "asha@example.com"})
+    assert outcome == Rejection(reason=Reason.TO_EVENT_FAILED, detail="LookupError")
+
+
+def test_to_event_that_returns_no_mapping_rejects_that_row() -> None:
+    outcome = EventMapping(to_event=cast("Any", lambda row: [row])).event({"email": "asha"})
+    assert outcome == Rejection(reason=Reason.NOT_AN_EVENT, detail="to_event returned a list")
+
+
+BASE: dict[str, Any] = {"event_name": "ordered", "email": "email"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"event_name": None}, "event_name is missing"),
+        ({"event_name": " "}, "event_name is empty"),
+        ({"event_name": 5}, "event_name is of type int"),
+        ({"event_name": Column("a", cast="number")}, "event_name is text"),
+        ({"email": None}, "neither email nor phone_number"),
+        ({"email": ""}, "email is empty"),
+        ({"created_at": Column("a")}, "created_at is of type Column"),
+        ({"name": 5}, "name is of type int"),
+        ({"properties": ["a"]}, "properties is of type list"),
+        ({"properties": {"a": "x", "a.b": "y"}}, "'a' cannot be a value and hold 'a.b'"),
+        ({"properties": {"a.b.c": "x", "a.b": "y"}}, "'a.b' cannot be a value and hold 'a.b.c'"),
+        ({"properties": {"": "x"}}, "the name of a property is empty"),
+        ({"properties": {"a..b": "x"}}, "a part of the property 'a..b' is empty"),
+        ({"properties": {"a.": "x"}}, "a part of the property 'a.' is empty"),
+        ({"properties": {5: "x"}}, "the name of a property is of type int"),
+        ({"properties": {"\ud800": "x"}}, "has no UTF-8 form"),
+        ({"properties": {".".join("a" * (MAX_DEPTH + 1)): "x"}}, "deeper than 16"),
+        ({"properties": {".".join("a" * MAX_DEPTH): ["x"]}}, "deeper than 16"),
+        ({"properties": {"a": ""}}, r"column of properties\['a'\] is empty"),
+        ({"properties": {"a": 5}}, r"column of properties\['a'\] is of type int"),
+        ({"properties": {"a": ["x", ["y"]]}}, r"properties\['a'\]\[1\] is of type list"),
+        ({"properties": {"a": {}}}, "must have the key column"),
+        ({"properties": {"a": {"colunm": "x"}}}, "unknown key 'colunm'; 'column' may be meant"),
+        ({"properties": {"a": {"constant": 1, "cast": "number"}}}, "the key constant alone"),
+        ({"properties": {"a": {"column": "x", "cast": "int"}}}, "cast of column 'x' is none of number, string"),
+        ({"to_event": to_ordered}, "leave out event_name, email"),
+    ],
+)
+def test_a_mapping_that_cannot_work_fails_when_it_is_made(arguments: dict[str, Any], says: str) -> None:
+    with pytest.raises(BikConfigError, match=says):
+        EventMapping(**{**BASE, **arguments})
+
+
+@pytest.mark.parametrize("value", [5, "to_event"])
+def test_to_event_must_be_callable(value: Any) -> None:
+    with pytest.raises(BikConfigError, match="must be callable"):
+        EventMapping(to_event=value)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda: Column(""), lambda: Column(cast("Any", 5)), lambda: Column("a", cast=cast("Any", ["number"]))],
+)
+def test_a_column_needs_a_name_and_a_known_cast(make: Callable[[], Column]) -> None:
+    with pytest.raises(BikConfigError, match="column"):
+        make()
+
+
+def deep(levels: int) -> object:
+    value: object = 1
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(b"a", NOW, Decimal(1), {1, 2}, (1,), object(), Size.LARGE, {1: 2}, {"a": b""}, [NOW], uuid.UUID(int=1)),
+        *(math.nan, math.inf, MAX_INTEGER + 1, "\ud800", ["\ud800"], {"\ud800": 1}, deep(MAX_DEPTH)),
+    ],
+)
+def test_a_constant_that_is_not_json_fails_when_it_is_made(value: object) -> None:
+    with pytest.raises(BikConfigError, match="constant"):
+        Constant(value)
+
+
+def test_a_constant_that_contains_itself_fails_when_it_is_made() -> None:
+    loop: list[object] = []
+    loop.append(loop)
+    with pytest.raises(BikConfigError, match="deeper"):
+        Constant(loop)
+
+
+def misfit(given: EventMapping, columns: list[Any]) -> str:
+    with pytest.raises(BikConfigError) as caught:
+        given.check_columns(columns)
+    return str(caught.value)
+
+
+def test_a_missing_column_is_named_with_those_that_are_there_and_the_nearest() -> None:
+    said = misfit(mapping(orderId="order_idd"), ["email", "order_id", "total"])
+    assert "no column 'order_idd'; the nearest is 'order_id'" in said
+    assert "The columns are: 'email', 'order_id', 'total'" in said
+
+
+def test_the_nearest_match_helps_where_a_driver_writes_upper_case() -> None:
+    said = misfit(mapping(p="Order_Total"), ["EMAIL", "ORDER_TOTAL"])
+    assert "'email'; the nearest is 'EMAIL'" in said
+    assert "'Order_Total'; the nearest is 'ORDER_TOTAL'" in said
+    assert "upper and lower case included" in said
+
+
+def test_every_kind_of_source_needs_its_columns() -> None:
+    given = EventMapping(
+        event_name=Column("c1"),
+        name="c2",
+        email="c3",
+        phone_number="c4",
+        created_at="c5",
+        properties={"a.b": "c6", "b": Column("c7", cast="number"), "c": ["c8", Column("c9"), Constant("x")]},
+    )
+    columns = [f"c{number}" for number in range(1, 10)]
+    given.check_columns(columns)
+    for column in columns:
+        assert f"'{column}'" in misfit(given, [name for name in columns if name != column])
+
+
+def test_to_event_needs_no_column() -> None:
+    EventMapping(to_event=to_ordered).check_columns([])
+
+
+def test_the_first_row_of_a_file_without_header_is_not_shown_as_its_columns() -> None:
+    said = misfit(mapping(), ["asha@example.com", "+919876543210", "2024-03-10", "x" * 65, 5])
+    assert "asha" not in said
+    assert "9876543210" not in said
+    assert "The columns are: 4 more" in said
+
+
+def test_a_table_of_very_many_columns_is_not_listed_whole() -> None:
+    said = misfit(mapping(), [f"column_{number}" for number in range(500)])
+    assert "'column_49', 450 more" in said
+
+
+def test_the_json_form_says_everything_that_a_table_can() -> None:
+    form = {
+        "event_name": {"column": "kind"},
+        "name": "full_name",
+        "phone_number": "mobile",
+        "created_at": "at",
+        "properties": {
+            "orderId": "id",
+            "total": {"column": "total", "cast": "number"},
+            "currency": {"constant": "INR"},
+            "address.city": {"column": "city"},
+            "productNames": ["first", {"column": "second", "cast": "string"}, {"constant": None}],
+        },
+    }
+    given = EventMapping.of(form)
+    assert given == EventMapping(
+        event_name=Column("kind"),
+        name="full_name",
+        phone_number="mobile",
+        created_at="at",
+        properties={
+            "orderId": "id",
+            "total": Column("total", cast="number"),
+            "currency": Constant("INR"),
+            "address.city": "city",
+            "productNames": ["first", Column("second", cast="string"), Constant(None)],
+        },
+    )
+    form["properties"]["address.city"] = "city"  # type: ignore[index]
+    assert given.to_json() == form
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ({"event_name": "a", "emial": "b"}, "unknown key 'emial'; 'email' may be meant. The keys are event_name, name"),
+        ({"eventName": "a"}, "'event_name' may be meant"),
+        ({5: "a"}, "unknown key 5"),
+        ("mapping.json", "of type str"),
+        (None, "of type NoneType"),
+        ({}, "event_name is missing"),
+    ],
+)
+def test_what_is_no_mapping_and_no_json_form_is_refused(value: object, says: str) -> None:
+    with pytest.raises(BikConfigError, match=says):
+        EventMapping.of(value)
+
+
+def test_a_mapping_is_taken_as_it_is() -> None:
+    given = mapping(p="c")
+    assert EventMapping.of(given) is given
+
+
+def test_a_mapping_with_to_event_has_no_json_form() -> None:
+    with pytest.raises(BikConfigError, match="no JSON form"):
+        EventMapping(to_event=to_ordered).to_json()
+
+
+columns = st.sampled_from(["email", "id", "total", "d e", "Ü"])
+constants = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-MAX_INTEGER, MAX_INTEGER)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+).map(Constant)
+casts: st.SearchStrategy[Any] = st.sampled_from(["number", "string", None])
+singles = columns | st.builds(lambda name, how: Column(name, cast=how), columns, casts) | constants
+sources = singles | st.lists(singles, max_size=3)
+targets = st.sampled_from(["a", "b", "c.d", "c.e", "f.g.h", "f.g.i", "f.j"])
+mappings = st.builds(
+    EventMapping,
+    event_name=st.just("ordered") | st.builds(Column, columns),
+    name=st.none() | columns,
+    email=columns,
+    phone_number=st.none() | columns,
+    created_at=st.none() | columns,
+    properties=st.none() | st.dictionaries(targets, sources, max_size=5),
+) | st.builds(EventMapping, to_event=st.sampled_from([to_ordered, dict, len, json.dumps, cast("Any", 5).__add__]))
+ODD_VALUES: list[object] = [
+    *(None, True, 0, -1, 2**70, 0.5, math.nan, math.inf, "", " ", "12.50", "a@example.com", "\ud800", "1e9"),
+    *(Decimal("12.50"), Decimal("NaN"), Decimal("1e999999"), NOW, NOW.date(), NOW.time(), uuid.UUID(int=1), b"a"),
+    *(timedelta(1), Size.LARGE, Level.HIGH, Enum("Made", "ONE").ONE, object(), {1, 2}, [None, [1]], {"k": {1: 2}}),  # type: ignore[attr-defined]
+]
+rows = st.dictionaries(
+    columns | st.sampled_from(["mail", "other", 5, None, "\ud800"]), st.sampled_from(ODD_VALUES) | st.text(), max_size=8
+) | st.sampled_from(ODD_VALUES)
+
+
+@settings(max_examples=500)
+@given(given=mappings, row=rows)
+def test_any_mapping_over_any_row_gives_an_event_or_a_rejection(given: EventMapping, row: object) -> None:
+    made = given.event(row)
+    assert isinstance(made, dict | Rejection)
+    if isinstance(made, dict):
+        assert isinstance(CONTRACT.encode(made), EncodedEvent | Rejection)
+    assert isinstance(row, Mapping) or isinstance(made, Rejection)
+
+
+@given(given=mappings.filter(lambda made: made.to_event is None))
+def test_the_json_form_gives_the_same_mapping_back(given: EventMapping) -> None:
+    again = EventMapping.of(json.loads(json.dumps(given.to_json())))
+    assert again == given
+    assert hash(again) == hash(given)
+    assert again.to_json() == given.to_json()
+
+
+@given(given=mappings, row=rows)
+def test_a_copy_is_equal_and_does_the_same(given: EventMapping, row: object) -> None:
+    if given.to_event not in {None, to_ordered}:
+        return
+    pickled = pickle.loads(pickle.dumps(given))  # noqa: S301 - what the test itself has pickled
+    for again in (copy.copy(given), copy.deepcopy(given), pickled):
+        assert again == given
+        assert hash(again) == hash(given)
+        assert repr(again.event(row)) == repr(given.event(row))
+
+
+def test_mappings_that_differ_are_not_equal() -> None:
+    made = [
+        mapping(),
+        EventMapping(event_name="ordered", email="email"),
+        mapping(p="c"),
+        mapping(p=Column("c", cast="number")),
+        mapping(p=["c"]),
+        mapping(p=Constant("c")),
+        mapping(p=Constant(1)),
+        mapping(p=Constant(1.0)),
+        mapping(p=Constant(True)),
+        EventMapping(to_event=to_ordered),
+    ]
+    assert len(set(made)) == len(made)
+
+
+@pytest.mark.parametrize("argument", ["event_name", "email", "properties", "to_event"])
+def test_a_mapping_cannot_be_changed(argument: str) -> None:
+    with pytest.raises(AttributeError):
+        setattr(mapping(p="c"), argument, None)
+
+
+def test_what_a_mapping_was_made_of_may_change_without_it() -> None:
+    constant: dict[str, object] = {"list": [1]}
+    names: list[Any] = ["a", Constant(constant)]
+    given: dict[str, Any] = {"p": names}
+    made = EventMapping(event_name="ordered", email="email", properties=given)
+    before = made.to_json()
+    given["q"], constant["list"] = "c", 2
+    names.append("b")
+    assert made.to_json() == before
+    with pytest.raises(TypeError):
+        cast("dict[str, object]", made.properties)["q"] = "c"
+    cast("Any", made.to_json()["properties"])["p"].append("b")
+    assert made.to_json() == before
+
+
+def test_its_text_is_the_same_in_every_process() -> None:
+    """Airflow stores the text of an argument of `.partial()`, and makes a new version of the DAG if it changes."""
+    assert repr(mapping(p="c")) == (
+        "EventMapping(event_name='ordered', email='email', properties={'p': Column(name='c', cast=None)})"
+    )
+    callables: list[Any] = [to_ordered, lambda row: row, math.sin, CallableRow()]
+    named = [repr(EventMapping(to_event=made)) for made in callables]
+    assert not [text for text in named if " at 0x" in text]
+    assert "to_ordered" in named[0]
+    assert "CallableRow" in named[3]
+
+
+class CallableRow:
+    def __call__(self, row: dict[str, object]) -> dict[str, object]:
+        return row
+
+
+def item(raw: object, position: int = 0, **more: Any) -> InputEvent:
+    return InputEvent(position=position, place=f"[{position}]", raw=raw, **more)
+
+
+def mapped(*items: InputEvent, given: EventMapping | None = None) -> list[InputEvent]:
+    return list(map_rows(iter(items), given or mapping(id=Column("id", cast="number"))))
+
+
+def test_rows_become_events_and_keep_their_place() -> None:
+    (made,) = mapped(item({"email": "a", "id": "7"}, 5))
+    event = {"eventName": "ordered", "email": "a", "eventProperties": {"id": 7}}
+    assert made == InputEvent(position=5, place="[5]", raw=event, is_row=False)
+
+
+def test_a_row_that_cannot_become_an_event_stays_a_row_with_its_problem() -> None:
+    row = {"email": "a", "id": "seven"}
+    (made,) = mapped(item(row, attempts=3))
+    assert made.raw is row
+    assert (made.is_row, made.attempts) == (True, 3)
+    assert made.problem is not None
+    assert made.problem.reason is Reason.CAST_FAILED
+
+
+def test_a_line_that_is_still_bytes_is_decoded_first() -> None:
+    good, broken, array = mapped(item(b'{"email":"a","id":1}'), item(b"{"), item(b"[1]"))
+    assert cast_dict(cast("dict[str, object]", good.raw)) == {"id": 1}
+    for unreadable in (broken, array):
+        assert unreadable.is_row
+        assert unreadable.problem is not None
+        assert unreadable.problem.reason is Reason.NOT_READABLE
+    assert broken.raw == "{"
+
+
+def test_an_item_that_could_not_be_read_keeps_its_problem_and_counts_as_a_row() -> None:
+    problem = Rejection(reason=Reason.NOT_READABLE, detail="not JSON")
+    (made,) = mapped(item("{broken", problem=problem))
+    assert (made.raw, made.problem, made.is_row) == ("{broken", problem, True)
+
+
+def test_an_event_in_a_dead_letter_passes_and_a_row_in_one_is_mapped() -> None:
+    event = {"email": "a", "eventName": "ordered", "eventProperties": {}}
+    problem = Rejection(reason=Reason.MAPPING_MISSING, detail="")
+    passed, made = mapped(
+        item(event, attempts=2, is_row=False),
+        item({"email": "b", "id": 1}, 1, problem=problem, attempts=3, is_row=True),
+    )
+    assert (passed.raw, passed.attempts) == (event, 2)
+    assert cast("dict[str, object]", made.raw)["email"] == "b"
+    assert (made.problem, made.attempts, made.is_row) == (None, 3, False)
+
+
+def test_the_first_row_that_can_be_read_shows_whether_the_columns_are_there() -> None:
+    unreadable = item("x", problem=Rejection(reason=Reason.NOT_READABLE, detail=""))
+    with pytest.raises(BikConfigError, match="no column 'id'"):
+        mapped(unreadable, item(5), item({"email": "a"}))
+    assert len(mapped(unreadable, item({"email": "a", "id": 1}), item({"email": "b"}))) == 3
+
+
+def test_without_a_mapping_everything_stays_as_it_is() -> None:
+    source: Iterator[InputEvent] = iter([])
+    assert map_rows(source, None) is source
