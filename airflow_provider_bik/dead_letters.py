@@ -29,6 +29,7 @@ DEAD_LETTER_KEY = "dead_letter"
 
 _VERSION = 1
 _PART = ".part"
+_BLOCK_BYTES = 256 * 1024
 _LONGEST_NAME = 150
 _MOST_ITEMS = 10_000
 _ROUGHLY_64_BITS = 2**63
@@ -154,9 +155,13 @@ _position_of = msgspec.json.Decoder(_Position).decode
 
 
 def _lines(path: ObjectStoragePath) -> Iterator[bytes]:
+    rest = b""
     try:
         with path.open("rb") as file:  # type: ignore[no-untyped-call]
-            yield from file
+            # Below 3, Airflow's files cannot be iterated.
+            while block := file.read(_BLOCK_BYTES):
+                *lines, rest = (rest + block).split(b"\n")
+                yield from (line + b"\n" for line in lines)
     except (OSError, msgspec.DecodeError) as error:
         message = (
             f"{path.name}, which holds dead letters of an earlier try, cannot be read ({type(error).__name__}). "

@@ -9,6 +9,7 @@ The tree, and what a retry of the task can do about each::
     ├── BikStorageError           a file cannot be read or written               yes, once the storage is back
     ├── BikDatabaseError          the database did not give its rows             yes, once it answers
     ├── BikInputChangedError      a retry reads another input than the first try no: restore the input, or start over
+    ├── BikAlreadyDeliveredError  an earlier run has delivered all of it         no: that is what was asked for
     ├── BikCheckpointError        the checkpoint cannot be read                  no: see its text
     ├── BikWatermarkMovedError    another run has moved the watermark            no: see its text
     ├── BikSupersededError        another try of the same task has taken over    no: the other one goes on
@@ -22,6 +23,7 @@ All of them can be pickled, and none carries personal data or a secret: an event
 from __future__ import annotations
 
 __all__ = [
+    "BikAlreadyDeliveredError",
     "BikCheckpointError",
     "BikConfigError",
     "BikDatabaseError",
@@ -79,6 +81,10 @@ class BikDatabaseError(BikError):
 
 class BikInputChangedError(BikError):
     """A retry reads something else than what an earlier try has sent from. Nothing was sent in this try."""
+
+
+class BikAlreadyDeliveredError(BikError):
+    """An earlier run has completed this delivery, which ``if_delivered="fail"`` makes an error. Nothing was sent."""
 
 
 class BikCheckpointError(BikError):

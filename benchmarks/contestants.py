@@ -119,7 +119,7 @@ def this_package(path: Path, url: str, concurrency: int) -> None:  # noqa: ARG00
             contract=Contract(now=now),
             settings=DeliverySettings(max_concurrency=concurrency),
             journal=journal,
-            start=where_to_begin(journal.load(), owner="benchmark", clears=0, now=now.isoformat()),
+            start=where_to_begin(journal.load(), owner="benchmark", run="run", clears=0, now=now.isoformat()),
         )
     if not report.complete or report.confirmed != report.read:
         message = f"not everything was confirmed: {report.summary()}"

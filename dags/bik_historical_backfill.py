@@ -5,11 +5,12 @@
 none is missed. To go further back later, run again with the old `from` as the new `to`.
 
 **Try it dry first.** `dry_run` is on in the form: everything is read and checked, nothing is sent, and the last task
-logs what would be rejected and why. Then trigger the same dates again without it.
+logs what would be sent, what would be rejected and why, and how long it will take. Then trigger the same dates again
+without it.
 
-The range is split into windows, oldest first, each with its own extract and send task, so that a failure costs one
-window: clear that one and the run goes on. BIK cannot recognise an event that it already has, so clearing a window
-that was sent, or running the same dates twice, sends its events twice.
+The range is split into windows, oldest first, each with its own task for each kind of event, so that a failure costs
+one window: clear that one, and it goes on where it ended. A window that was delivered is not sent again, whether it is
+cleared or the same dates are triggered a second time.
 
 Needs the connections `shop_db` (any SQL database) and `bik_default`.
 """
@@ -19,44 +20,29 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from datetime import date, timedelta
-from itertools import chain
+from itertools import pairwise
 from typing import Any
 
 import pendulum
 from airflow.providers.common.compat.sdk import AirflowFailException, Param, dag, get_current_context, task
-from bik_shop import (
-    CARTS,
-    CUSTOMERS,
-    FIRST_DAY,
-    ORDERS,
-    STAGING,
-    TIMEZONE,
-    Window,
-    local_day,
-    read_events,
-    staging_file,
-    window,
-    write_ndjson,
-)
+from bik_shop import FIRST_DAY, KINDS, STAGING, TIMEZONE, TO_BIK
 
-from airflow_provider_bik.operators.bik import BikSendEventsOperator
+from airflow_provider_bik.transfers.sql_to_bik import SqlToBikOperator
+from airflow_provider_bik.windows import Window, first_day, split
+
+REQUESTS_PER_SECOND = 40
+"""What this DAG may ask of BIK, all of its tasks together. A request carries up to 100 events."""
+
+PARALLEL = 2
+"""Windows of one kind that are sent at the same time; they share REQUESTS_PER_SECOND. With 1, the order is strict."""
+
+WINDOW = "{% set window = ti.xcom_pull(task_ids='plan')[ti.map_index] %}{{ window['start'] }} {{ window['end'] }}"
+"""Both ends: a window that ends later has rows that the shorter one had not."""
 
 COUNTS = ("read", "confirmed", "deliverable", "rejected", "unresolved", "possible_duplicates", "requests")
+COLUMNS = COUNTS[:5]
 
 log = logging.getLogger(__name__)
-
-
-def split(first: date, end: date, days: int, timezone: str = TIMEZONE) -> list[Window]:
-    """Cut the days from `first` up to and without `end` into windows, oldest first; the last one may be shorter."""
-    if first >= end:
-        message = f"from ({first}) must be before to ({end})."
-        raise AirflowFailException(message)
-    if days < 1:
-        message = f"A window needs at least one day, not {days}."
-        raise AirflowFailException(message)
-    step = timedelta(days=days)
-    starts = [first + number * step for number in range(-((first - end) // step))]
-    return [window(start, min(start + step, end), timezone) for start in starts]
 
 
 def add_up(reports: list[dict[str, Any]]) -> dict[str, Any]:
@@ -81,11 +67,12 @@ def add_up(reports: list[dict[str, Any]]) -> dict[str, Any]:
 
 def table(windows: list[Window], reports: list[dict[str, Any]]) -> str:
     """One line for each window, ready for the log."""
-    columns = ("read", "confirmed", "deliverable", "rejected", "unresolved")
-    lines = [f"{'from':<12}{'to':<12}" + "".join(f"{column:>12}" for column in columns)]
+    lines = [f"{'from':<12}" + "".join(f"{column:>12}" for column in COLUMNS)]
     for between, report in zip(windows, reports, strict=True):
-        days = f"{local_day(between['start'])!s:<12}{local_day(between['end'])!s:<12}"
-        lines.append(days + "".join(f"{report.get(column, 0):>12}" for column in columns))
+        lines.append(
+            f"{first_day(between, timezone=TIMEZONE)!s:<12}"
+            + "".join(f"{report.get(column, 0):>12}" for column in COLUMNS)
+        )
     return "\n".join(lines)
 
 
@@ -116,7 +103,7 @@ def table(windows: list[Window], reports: list[dict[str, Any]]) -> str:
             minimum=1,
             maximum=366,
             title="Days in a window",
-            description="Each window is extracted to one file and sent by one task.",
+            description="Each window is a task of its own, for each kind of event.",
         ),
         "dry_run": Param(
             default=True,
@@ -131,40 +118,45 @@ def table(windows: list[Window], reports: list[dict[str, Any]]) -> str:
 def bik_historical_backfill() -> None:
     """Split, extract, send and add up."""
 
-    @task
+    # A wrong range is not mended by trying again.
+    @task(retries=0)
     def plan() -> list[Window]:
         params = get_current_context()["params"]
-        return split(date.fromisoformat(params["from"]), date.fromisoformat(params["to"]), params["window_days"])
-
-    @task
-    def extract(between: Window) -> str:
-        context = get_current_context()
-        target = staging_file("backfill", between, str(context["run_id"]), str(context["ti"].map_index))
-        # Customers first, so that BIK knows them when their carts and orders arrive.
-        return write_ndjson(target, chain.from_iterable(read_events(q, between) for q in (CUSTOMERS, CARTS, ORDERS)))
-
-    @task
-    def check(windows: list[Window], reports: list[dict[str, Any]]) -> dict[str, Any]:
-        # Each look at a mapped result is a request to Airflow.
-        reports = list(reports)
-        totals = add_up(reports)
-        log.info("What became of the events:\n%s\nTotals: %s", table(windows, reports), totals)
-        return totals
+        first, end = date.fromisoformat(params["from"]), date.fromisoformat(params["to"])
+        return split(first, end, size=params["window_days"], timezone=TIMEZONE)
 
     windows: Any = plan()
-    send: Any = BikSendEventsOperator.partial(
-        task_id="send",
-        pipeline="migration",
-        dry_run="{{ params.dry_run }}",
-        # One window after the other, so that BIK receives the oldest first and is not flooded.
-        max_active_tis_per_dagrun=1,
-        # Some events of any shop are beyond repair, and they must not stop its history. A broken extraction rejects
-        # far more than one in twenty, and does fail. The rejected events are kept for mending.
-        max_rejected=0.05,
-        dead_letter_path=f"{STAGING}/rejected",
-        default_region="IN",
-    ).expand(events=extract.expand(between=windows))
-    check(windows, send.output)
+    sending: list[Any] = []
+    for name, kind in KINDS.items():
+        send = SqlToBikOperator.partial(
+            task_id=f"send_{name}",
+            conn_id="shop_db",
+            sql=kind.sql,
+            mapping=kind.mapping,
+            spool_path=f"{STAGING}/spool",
+            delivery_id=f"backfill {name} {WINDOW}",
+            pipeline="migration",
+            dry_run="{{ params.dry_run }}",
+            max_active_tis_per_dagrun=PARALLEL,
+            # Airflow counts tasks, not requests: each task that may run at the same time gets its share of the rate. A
+            # pool of PARALLEL slots, given here as `pool=`, holds it over several runs and DAGs.
+            max_requests_per_second=REQUESTS_PER_SECOND / PARALLEL,
+            **TO_BIK,
+        ).expand(parameters=windows)
+        sending.append(send)
+    for earlier, later in pairwise(sending):
+        earlier >> later
+
+    @task
+    def check(windows: list[Window], *kinds: list[dict[str, Any]]) -> dict[str, Any]:
+        # Each look at a mapped result is a request to Airflow.
+        reports = [list(kind) for kind in kinds]
+        totals = add_up([report for kind in reports for report in kind])
+        lines = table(windows, [add_up(list(window)) for window in zip(*reports, strict=True)])
+        log.info("What became of the events:\n%s\nTotals: %s", lines, totals)
+        return totals
+
+    check(windows, *(send.output for send in sending))
 
 
 backfill = bik_historical_backfill()

@@ -5,7 +5,7 @@ from airflow_provider_bik.delivery.engine import deliver
 from airflow_provider_bik.delivery.outcomes import DeadLetter
 from airflow_provider_bik.delivery.report import DeliveryReport, ReportDict
 from airflow_provider_bik.delivery.retry import Answer, AnswerClass
-from airflow_provider_bik.delivery.settings import DeliverySettings, OnUnconfirmed
+from airflow_provider_bik.delivery.settings import DeliverySettings, IfDelivered, OnUnconfirmed
 from airflow_provider_bik.delivery.settling import Stop
 from airflow_provider_bik.delivery.verdict import verdict
 
@@ -16,6 +16,7 @@ __all__ = [
     "DeadLetter",
     "DeliveryReport",
     "DeliverySettings",
+    "IfDelivered",
     "Journal",
     "OnUnconfirmed",
     "ReportDict",

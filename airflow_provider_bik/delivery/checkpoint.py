@@ -10,7 +10,8 @@ from typing import Any, Literal, Protocol, cast
 
 import msgspec
 
-from airflow_provider_bik.errors import BikCheckpointError
+from airflow_provider_bik.delivery.settings import IfDelivered
+from airflow_provider_bik.errors import BikAlreadyDeliveredError, BikCheckpointError
 
 __all__ = ["VERSION", "Checkpoint", "Journal", "NoJournal", "where_to_begin"]
 
@@ -29,6 +30,7 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             ``in_doubt`` is exact. ``done``: nothing is left to do.
         note: The same in words.
         owner: The try that may write; an older try that finds another one here must stop.
+        run: The task instance whose tries began this delivery: dag, run, task and map index.
         clears: Airflow's ``ti.max_tries`` when the try began; it grows when the task is cleared, not when it is
             retried.
         began_at: ISO 8601; when the first try began, which stays "now" for all tries.
@@ -54,6 +56,7 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     state: Literal["running", "stopped", "done"] = "running"
     note: str = ""
     owner: str
+    run: str = ""
     clears: int = 0
     began_at: str
     leased_to: int = 0
@@ -94,25 +97,54 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             raise BikCheckpointError(message) from error
 
 
-def where_to_begin(found: Checkpoint | None, *, owner: str, clears: int, now: str) -> Checkpoint:
+def where_to_begin(
+    found: Checkpoint | None,
+    *,
+    owner: str,
+    run: str,
+    clears: int,
+    now: str,
+    if_delivered: IfDelivered = IfDelivered.RESEND,
+) -> Checkpoint:
     """Decide what a new try does with the checkpoint it finds.
 
-    A retry, and a task cleared after it had failed, go on. A task cleared after it had succeeded starts over: somebody
-    wants everything sent again. A retry that finds everything done, because its worker was lost at the very end, is
-    done.
+    A retry, and whoever comes after a failure, go on. A retry that finds everything done, because its worker was lost
+    at the very end, is done. Whoever else finds everything done (a task cleared after success, another run of the same
+    delivery) would send it a second time, and does what the user has chosen for that.
 
     Args:
         found: The checkpoint of an earlier try, if any.
         owner: Names the new try.
+        run: Names its task instance.
         clears: Airflow's ``ti.max_tries``, which a clear makes grow and a retry does not.
         now: ISO 8601.
+        if_delivered: What to do with a delivery that is done.
 
     Returns:
-        A blank checkpoint, or the found one with the new owner; with ``state`` done there is nothing to do.
+        A blank checkpoint, in which everything sent before is a possible duplicate; or the found one with the new
+        owner. With ``state`` done there is nothing to do but to return its report.
+
+    Raises:
+        BikAlreadyDeliveredError: It is done, and the user wants that to be a failure.
     """
-    if found is None or (found.state == "done" and clears > found.clears):
-        return Checkpoint(owner=owner, clears=clears, began_at=now)
-    return msgspec.structs.replace(found, owner=owner, clears=clears)
+    blank = Checkpoint(owner=owner, run=run, clears=clears, began_at=now)
+    if found is None:
+        return blank
+    if found.state == "done" and (found.run, found.clears) != (run, clears):
+        if if_delivered is IfDelivered.RESEND:
+            return msgspec.structs.replace(blank, possible_duplicates=[(0, found.digest_to)] if found.digest_to else [])
+        if if_delivered is IfDelivered.FAIL:
+            raise BikAlreadyDeliveredError(_already(found))
+        return msgspec.structs.replace(found, report={**(found.report or {}), "already_delivered": True})
+    return msgspec.structs.replace(found, owner=owner, run=run, clears=clears)
+
+
+def _already(found: Checkpoint) -> str:
+    return (
+        f"This delivery was completed before, by {found.run or 'an earlier run'}. Nothing was sent in this run, and a "
+        "retry sends nothing either. To let it pass, set if_delivered='skip'; to send every event again, which "
+        "customers may notice, if_delivered='resend'."
+    )
 
 
 class Journal(Protocol):

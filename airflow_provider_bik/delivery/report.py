@@ -39,6 +39,7 @@ class ReportDict(TypedDict):
     events_per_second: float
     stopped_by: str | None
     dead_letter_path: str | None
+    already_delivered: bool
     dry_run: bool
 
 
@@ -186,6 +187,7 @@ class DeliveryReport:
             "events_per_second": round(self.confirmed / self.seconds, 1) if self.seconds else 0.0,
             "stopped_by": self.stop.value if self.stop else None,
             "dead_letter_path": self.dead_letter_path,
+            "already_delivered": False,
             "dry_run": self.dry_run,
         }
 

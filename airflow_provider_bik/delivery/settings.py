@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from airflow_provider_bik.delivery.batching import MAX_BATCH_SIZE
 
-__all__ = ["DeliverySettings", "OnUnconfirmed"]
+__all__ = ["DeliverySettings", "IfDelivered", "OnUnconfirmed"]
 
 
 class OnUnconfirmed(StrEnum):
@@ -15,6 +15,14 @@ class OnUnconfirmed(StrEnum):
 
     RESEND = "resend"
     HOLD = "hold"
+
+
+class IfDelivered(StrEnum):
+    """What to do when a delivery is asked for that an earlier run, or the same one before it was cleared, completed."""
+
+    RESEND = "resend"
+    SKIP = "skip"
+    FAIL = "fail"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

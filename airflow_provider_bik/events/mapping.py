@@ -70,8 +70,8 @@ class EventMapping:
             refuse("neither email nor phone_number names a column, and BIK needs one of the two")
         if self.properties is not None:
             put("properties", Targets(self.properties))
-        fields = {target: getattr(self, argument) for argument, target in _FIELDS.items()}
-        put("_plan", plan(self.event_name, fields, self.properties))
+        columns = {target: getattr(self, argument) for argument, target in _FIELDS.items()}
+        put("_plan", plan(self.event_name, columns, self.properties))
 
     def _check_to_event(self) -> None:
         given = [name for name, value in self._arguments().items() if name != "to_event" and value is not None]

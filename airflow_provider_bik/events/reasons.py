@@ -21,7 +21,10 @@ class Reason(StrEnum):
         member.explanation = explanation
         return member
 
-    NOT_READABLE = "not_readable", "The line of the file is not one JSON object. Mend the line."
+    NOT_READABLE = (
+        "not_readable",
+        "The line, item or row of a file cannot be read; the detail says why. Mend it in the file.",
+    )
     NOT_AN_EVENT = "not_an_event", "The item is not a mapping with text keys. Give one mapping an event."
     UNKNOWN_FIELD = (
         "unknown_field",

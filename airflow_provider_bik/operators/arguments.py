@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pendulum
 
-from airflow_provider_bik.delivery import OnUnconfirmed
+from airflow_provider_bik.delivery import DeliverySettings, IfDelivered, OnUnconfirmed
 from airflow_provider_bik.delivery.batching import MAX_BATCH_SIZE
 from airflow_provider_bik.errors import BikConfigError
-from airflow_provider_bik.events import Mode
+from airflow_provider_bik.events import Mode, PipelineRule
 from airflow_provider_bik.sources.formats import format_named
 
 if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
     from airflow_provider_bik.operators.bik import BikSendEventsOperator
 
-__all__ = ["check_arguments", "member", "truth", "zone"]
+__all__ = ["check_arguments", "delivery_settings", "member", "pipeline_rule", "zone"]
 
 _E = TypeVar("_E", bound=Enum)
 
@@ -35,6 +37,9 @@ def check_arguments(operator: BikSendEventsOperator) -> None:
         member(Mode, "pipeline", operator.pipeline)
     format_named(operator.file_format)
     member(OnUnconfirmed, "on_unconfirmed", operator.on_unconfirmed)
+    member(IfDelivered, "if_delivered", operator.if_delivered)
+    named = operator.delivery_id is not None
+    _require(not named or bool(operator.checkpoint_path), "delivery_id", "given together with a checkpoint_path")
     _require(operator.created_at in {"reject", "drop"}, "created_at", "'reject' or 'drop'")
     _require(
         _is_count(operator.batch_size, 1, MAX_BATCH_SIZE), "batch_size", f"a whole number from 1 to {MAX_BATCH_SIZE}"
@@ -57,6 +62,34 @@ def check_arguments(operator: BikSendEventsOperator) -> None:
         _require(not dropping or operator.pipeline == "realtime", "created_at='drop'", "given with pipeline='realtime'")
         _require(age is None or operator.pipeline == "auto", "realtime_max_age", "given with pipeline='auto' only")
     zone(operator.timezone)
+
+
+def pipeline_rule(operator: BikSendEventsOperator, context: Context) -> PipelineRule:
+    """The rule for this run: in an Airflow backfill, ``auto`` means ``migration``.
+
+    Raises:
+        BikConfigError: The pipeline was rendered to none.
+    """
+    mode = member(Mode, "pipeline", operator.pipeline)
+    if mode is Mode.AUTO and getattr(context.get("dag_run"), "run_type", None) == "backfill":
+        mode = Mode.MIGRATION
+    dropping = operator.created_at == "drop"
+    return PipelineRule(mode=mode, drop_created_at=dropping, realtime_max_age=operator.realtime_max_age)
+
+
+def delivery_settings(operator: BikSendEventsOperator) -> DeliverySettings:
+    """How to deliver.
+
+    Raises:
+        BikConfigError: ``dry_run`` was rendered to neither true nor false.
+    """
+    return DeliverySettings(
+        batch_size=operator.batch_size,
+        max_concurrency=operator.max_concurrency,
+        max_requests_per_second=operator.max_requests_per_second,
+        on_unconfirmed=OnUnconfirmed(operator.on_unconfirmed),
+        dry_run=_truth("dry_run", operator.dry_run),
+    )
 
 
 def _require(holds: bool, argument: str, wanted: str) -> None:  # noqa: FBT001 - the condition comes first, as in assert
@@ -82,7 +115,7 @@ def _is_positive(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
 
 
-def truth(argument: str, value: object) -> bool:
+def _truth(argument: str, value: object) -> bool:
     """Read a flag, which is text if it was rendered from a template."""
     truth = _TRUTH.get(value.strip().lower()) if isinstance(value, str) else value
     _require(isinstance(truth, bool), argument, "true or false")

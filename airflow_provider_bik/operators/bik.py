@@ -16,20 +16,20 @@ from airflow_provider_bik.delivery import (
     Checkpoint,
     DeliveryReport,
     DeliverySettings,
-    OnUnconfirmed,
+    IfDelivered,
     ReportDict,
     Stop,
     verdict,
 )
 from airflow_provider_bik.delivery.batching import MAX_BATCH_SIZE
 from airflow_provider_bik.errors import BikConfigError, BikError
-from airflow_provider_bik.events import Contract, Mode, PipelineRule
+from airflow_provider_bik.events import Contract
 from airflow_provider_bik.events.mapping import EventMapping
 from airflow_provider_bik.events.phone import national_numbers
 from airflow_provider_bik.hooks.bik import BikHook, DeadLetters, StopSwitch
-from airflow_provider_bik.operators.arguments import check_arguments, member, truth, zone
+from airflow_provider_bik.operators.arguments import check_arguments, delivery_settings, pipeline_rule, zone
 from airflow_provider_bik.operators.event_input import unwrap, wrap
-from airflow_provider_bik.operators.task_instance import begin, for_airflow, instance_name, step_aside
+from airflow_provider_bik.operators.task_instance import begin, delivery_name, for_airflow, step_aside
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -70,6 +70,12 @@ class BikSendEventsOperator(BaseOperator):
         checkpoint_path: Directory, at any object storage, for the checkpoint with which a retry goes on. On Airflow
             3.3 and later it is kept in the task state store if this is not given; before, without this, a retry starts
             over. (template)
+        delivery_id: Names what is delivered, such as ``orders 2026-01-01``, so that another run which is asked for the
+            same knows what was sent; needs a ``checkpoint_path``. By default each task instance is a delivery of its
+            own. (template)
+        if_delivered: What happens when the delivery was completed before, by another run or before the task was
+            cleared: ``resend`` everything, with a warning, each event being a possible duplicate; ``skip`` it, and
+            return the earlier report; or ``fail``.
         dry_run: Read, check and report; send and write nothing. (template)
         kwargs: Those of every operator.
 
@@ -88,6 +94,7 @@ class BikSendEventsOperator(BaseOperator):
         "bik_conn_id",
         "dead_letter_path",
         "checkpoint_path",
+        "delivery_id",
         "dry_run",
     )
     ui_color = "#e8f4ec"
@@ -111,6 +118,8 @@ class BikSendEventsOperator(BaseOperator):
         max_rejected: float = 0,
         on_unconfirmed: Literal["resend", "hold"] = "resend",
         checkpoint_path: str | None = None,
+        delivery_id: str | None = None,
+        if_delivered: Literal["resend", "skip", "fail"] = "resend",
         dry_run: bool | str = False,
         **kwargs: Any,
     ) -> None:
@@ -131,6 +140,8 @@ class BikSendEventsOperator(BaseOperator):
         self.max_rejected = max_rejected
         self.on_unconfirmed = on_unconfirmed
         self.checkpoint_path = checkpoint_path
+        self.delivery_id = delivery_id
+        self.if_delivered = if_delivered
         # It hides a method of that name, which only `airflow tasks test --dry-run` calls, to render templates.
         self.dry_run = dry_run  # type: ignore[assignment,method-assign]
         self._stopping = StopSwitch()
@@ -148,7 +159,7 @@ class BikSendEventsOperator(BaseOperator):
     def execute(self, context: Context) -> ReportDict:
         """Deliver, then say how it ended."""
         try:
-            return self._deliver(context, BikHook(self.bik_conn_id), self._settings())
+            return self._deliver(context, BikHook(self.bik_conn_id), delivery_settings(self))
         except BikError as error:
             raise for_airflow(error) from error
 
@@ -165,14 +176,21 @@ class BikSendEventsOperator(BaseOperator):
         return unwrap(self.events)
 
     def _deliver(self, context: Context, hook: BikHook, settings: DeliverySettings) -> ReportDict:
-        rule = self._rule(context)
-        journal, start = begin(context, self.checkpoint_path, dry_run=settings.dry_run)
+        rule = pipeline_rule(self, context)
+        name = delivery_name(context, self.delivery_id)
+        journal, start = begin(
+            context,
+            name,
+            self.checkpoint_path,
+            if_delivered=IfDelivered(self.if_delivered),
+            dry_run=settings.dry_run,
+        )
         if start.state == "done" and start.report is not None:
-            self.log.info("An earlier try of this task has done everything; nothing is sent. %s", start.note)
+            self.log.warning("Everything was delivered before, by %s; nothing is sent. %s", start.run, start.note)
             return cast("ReportDict", start.report)
         dead_letters: DeadLetters = NoDeadLetters()
         if self.dead_letter_path and not settings.dry_run:
-            dead_letters = DeadLetterFile(self.dead_letter_path, f"{instance_name(context)}.ndjson", start.dead_letters)
+            dead_letters = DeadLetterFile(self.dead_letter_path, f"{name}.ndjson", start.dead_letters)
         elif self.max_rejected and not settings.dry_run:
             message = "dead_letter_path was rendered to nothing, but max_rejected needs it. Nothing was sent."
             raise BikConfigError(message)
@@ -227,21 +245,3 @@ class BikSendEventsOperator(BaseOperator):
         if report.rejected:
             self.log.warning("Rejected, as allowed: %s. See %s", report.reasons_text(), report.dead_letter_path)
         return as_dict
-
-    def _rule(self, context: Context) -> PipelineRule:
-        mode = member(Mode, "pipeline", self.pipeline)
-        run_type = getattr(context.get("dag_run"), "run_type", None)
-        if mode is Mode.AUTO and run_type == "backfill":
-            mode = Mode.MIGRATION
-        return PipelineRule(
-            mode=mode, drop_created_at=self.created_at == "drop", realtime_max_age=self.realtime_max_age
-        )
-
-    def _settings(self) -> DeliverySettings:
-        return DeliverySettings(
-            batch_size=self.batch_size,
-            max_concurrency=self.max_concurrency,
-            max_requests_per_second=self.max_requests_per_second,
-            on_unconfirmed=OnUnconfirmed(self.on_unconfirmed),
-            dry_run=truth("dry_run", cast("bool | str", self.dry_run)),
-        )

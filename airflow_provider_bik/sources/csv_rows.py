@@ -37,8 +37,10 @@ def rows_of(file: IO[bytes], *, delimiter: str, name: str) -> Iterator[NumberedR
             cells = next(reader, None)
         except csv.Error as error:
             # Nobody can say how many rows these lines were meant to be; each counts, so that no row is lost unseen.
+            broken = f"not CSV: {error} (in lines {lines.first}-{lines.last})"
             for number, text in lines.recent():
-                yield number, Unreadable(text=text, detail=f"not CSV: {error} (in lines {lines.first}-{lines.last})")
+                if text.strip():
+                    yield number, Unreadable(text=text, detail=broken)
             continue
         if cells is None:
             return
@@ -131,5 +133,5 @@ class _Lines:
         try:
             return line.decode() + "\n"
         except UnicodeDecodeError:
-            self.damage = "not UTF-8"
+            self.damage = self.damage or "not UTF-8"
             return line.decode("utf-8", "replace") + "\n"

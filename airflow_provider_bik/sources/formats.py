@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 from airflow_provider_bik.errors import BikConfigError
 
-__all__ = ["FileFormat", "format_named", "format_of"]
+__all__ = ["SUFFIXES", "FileFormat", "format_named", "format_of"]
 
 
 class FileFormat(StrEnum):
@@ -21,7 +21,9 @@ class FileFormat(StrEnum):
     PARQUET = "parquet"
 
 
-_SUFFIXES = {f".{member.value}": member for member in FileFormat} | {".jsonl": FileFormat.NDJSON}
+SUFFIXES = {f".{member.value}": member for member in FileFormat} | {".jsonl": FileFormat.NDJSON}
+"""The end of a file's name, without that of its compression -> what is in it."""
+
 _COMPRESSED = {".gz", ".zst"}
 
 
@@ -44,4 +46,4 @@ def format_of(name: str) -> FileFormat:
     path = PurePosixPath(name.lower())
     if path.suffix in _COMPRESSED:
         path = path.with_suffix("")
-    return _SUFFIXES.get(path.suffix, FileFormat.NDJSON)
+    return SUFFIXES.get(path.suffix, FileFormat.NDJSON)

@@ -10,7 +10,7 @@ from typing import IO, cast
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from airflow_provider_bik.errors import BikInputError
-from airflow_provider_bik.storage import cannot_open, storage_path
+from airflow_provider_bik.storage import storage_path
 
 __all__ = ["files_of", "opened"]
 
@@ -33,14 +33,17 @@ def files_of(given: str | ObjectStoragePath) -> list[ObjectStoragePath]:
         message = "events holds text that is not a path. Give mappings, or write the text to a file."
         raise BikInputError(message)
     path = storage_path(given)
-    with _scheme_known(path):
-        if not _PATTERN.search(path.path) or path.exists():
-            return [path]
-        return _matching(path)
+    if not _PATTERN.search(path.path) or path.fs.exists(path.path):
+        return [path]
+    return _matching(path)
 
 
 def _matching(path: ObjectStoragePath) -> list[ObjectStoragePath]:
-    found = cast("dict[str, dict[str, object]]", path.fs.glob(path.path, detail=True))
+    try:
+        found = cast("dict[str, dict[str, object]]", path.fs.glob(path.path, detail=True))
+    except ValueError as error:
+        message = f"The pattern {path.name} is not understood. ** must stand alone between slashes. Mend it."
+        raise BikInputError(message) from error
     hidden = path.name.startswith(".")
     names = sorted(
         name
@@ -53,10 +56,9 @@ def _matching(path: ObjectStoragePath) -> list[ObjectStoragePath]:
             "worker can see it; if there may be nothing to send, let the upstream task skip this one."
         )
         raise BikInputError(message)
-    return [
-        ObjectStoragePath(name, protocol=path.protocol or None, conn_id=path.conn_id, **path.storage_options)
-        for name in names
-    ]
+    # Below Airflow 3 the Connection is one of the storage options; later it is not.
+    options = {"conn_id": getattr(path, "conn_id", None), **path.storage_options}
+    return [ObjectStoragePath(name, protocol=path.protocol or None, **options) for name in names]
 
 
 @contextmanager
@@ -65,14 +67,12 @@ def opened(path: ObjectStoragePath) -> Iterator[IO[bytes]]:
 
     Raises:
         BikInputError: It is a directory.
-        BikConfigError: A URL has a scheme that nothing installed can open.
         OSError: It cannot be opened.
     """
     try:
-        with _scheme_known(path):
-            file = cast("IO[bytes]", path.open("rb"))  # type: ignore[no-untyped-call]
+        file = cast("IO[bytes]", path.open("rb"))  # type: ignore[no-untyped-call]
     except OSError as error:
-        if path.is_dir():
+        if path.fs.isdir(path.path):
             message = (
                 f"{path.name} is a directory. Give a pattern of the files in it, such as {path.name}/*.ndjson. A retry "
                 "cannot help before."
@@ -81,12 +81,3 @@ def opened(path: ObjectStoragePath) -> Iterator[IO[bytes]]:
         raise
     with file:
         yield file
-
-
-@contextmanager
-def _scheme_known(path: ObjectStoragePath) -> Iterator[None]:
-    """Airflow says only when a store is first used that it knows none of that scheme."""
-    try:
-        yield
-    except (ValueError, ImportError) as error:
-        raise cannot_open(path.protocol or "file", error) from error

@@ -16,8 +16,9 @@ from airflow_provider_bik.delivery import Checkpoint, DeliveryReport, DeliverySe
 from airflow_provider_bik.errors import BikConfigError, BikError
 from airflow_provider_bik.events.rows import encode_row
 from airflow_provider_bik.hooks.bik import BikHook, DeadLetters
+from airflow_provider_bik.operators.arguments import delivery_settings
 from airflow_provider_bik.operators.bik import BikSendEventsOperator
-from airflow_provider_bik.operators.task_instance import instance_name
+from airflow_provider_bik.operators.task_instance import delivery_name
 from airflow_provider_bik.sources.sql import Query
 from airflow_provider_bik.spool import Spool, SpoolHeader
 from airflow_provider_bik.transfers.arguments import bound_parameters, check_arguments, cursor_of
@@ -118,7 +119,9 @@ class SqlToBikOperator(BikSendEventsOperator):
         if not str(self.spool_path or "").strip():
             message = "spool_path was rendered to nothing. Give a directory that all workers reach; nothing was sent."
             raise BikConfigError(message)
-        return Spool(str(self.spool_path), f"{instance_name(context)}{'.dry' if settings.dry_run else ''}")
+        return Spool(
+            str(self.spool_path), f"{delivery_name(context, self.delivery_id)}{'.dry' if settings.dry_run else ''}"
+        )
 
     def _incremental(self, context: Context) -> Incremental | None:
         """The watermark's part, if there is one."""
@@ -129,13 +132,13 @@ class SqlToBikOperator(BikSendEventsOperator):
             message = "dead_letter_path was rendered to nothing, but a watermark needs it. Nothing was sent."
             raise BikConfigError(message)
         store = watermark_store(context, self.watermark_path, self.outlets)
-        return Incremental(cursor, store, instance_name(context))
+        return Incremental(cursor, store, delivery_name(context, self.delivery_id))
 
     def _input(self, context: Context, start: Checkpoint) -> object:
         if not isinstance(self.sql, str) or not self.sql.strip():
             message = "sql is empty, or no text. Give one statement that gives rows; nothing was sent."
             raise BikConfigError(message)
-        spool, incremental = self._spool(context, self._settings()), self._incremental(context)
+        spool, incremental = self._spool(context, delivery_settings(self)), self._incremental(context)
         query = query_digest(self.conn_id, self.sql, self.parameters, self.watermark_column)
         header = spool.find()
         if header is not None and self._counts(header, query, start):
@@ -213,7 +216,7 @@ class SqlToBikOperator(BikSendEventsOperator):
         incremental = self._incremental(context)
         if incremental is not None and self._header is not None and not report.dry_run:
             try:
-                incremental.conclude(self._spool(context, self._settings()), self._header, report)
+                incremental.conclude(self._spool(context, delivery_settings(self)), self._header, report)
             except BikError:
                 context["ti"].xcom_push(key="report", value=report.as_dict())
                 raise

@@ -22,15 +22,20 @@ def test_the_folder_imports_without_errors_or_warnings(bag: DagBag) -> None:
 
 def test_what_is_handed_over_makes_the_order_of_the_tasks(bag: DagBag) -> None:
     daily = bag.dags["bik_daily_incremental_sync"]
-    for kind in ("orders", "customers", "carts"):
-        assert daily.get_task(f"send_{kind}").upstream_task_ids == {f"extract_{kind}"}
-        assert daily.get_task(f"extract_{kind}").upstream_task_ids == {"choose_day"}
+    assert {task.task_id: task.upstream_task_ids for task in daily.tasks} == {
+        "choose_day": set(),
+        "send_orders": {"choose_day"},
+        "send_carts": {"choose_day"},
+        "extract_customers": {"choose_day"},
+        "send_customers": {"extract_customers"},
+    }
     backfill = bag.dags["bik_historical_backfill"]
     assert {task.task_id: task.upstream_task_ids for task in backfill.tasks} == {
         "plan": set(),
-        "extract": {"plan"},
-        "send": {"extract"},
-        "check": {"plan", "send"},
+        "send_customers": {"plan"},
+        "send_carts": {"plan", "send_customers"},
+        "send_orders": {"plan", "send_carts"},
+        "check": {"plan", "send_customers", "send_carts", "send_orders"},
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import sys
 from contextlib import closing
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
@@ -13,9 +14,10 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.models.xcom import XComModel
 from airflow.utils.session import create_session
-from bik_shop import FIRST_DAY, window
+from bik_shop import FIRST_DAY, TIMEZONE
 
 from airflow_provider_bik.sandbox import Sandbox
+from airflow_provider_bik.windows import days
 from demo import shop
 
 if TYPE_CHECKING:
@@ -78,11 +80,14 @@ def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "shop.db"
     shop.seed(path, first_day=HISTORY, days=4, size=shop.Size(customers=4, carts=12, orders=30))
     monkeypatch.setenv("AIRFLOW_CONN_SHOP_DB", json.dumps({"conn_type": "sqlite", "host": str(path)}))
+    # What was delivered is noted below it, and each test has a shop of its own.
+    monkeypatch.setenv("BIK_STAGING", f"file://{tmp_path}/staging")
+    monkeypatch.delitem(sys.modules, "bik_shop")
     return path
 
 
 def rows(database: Path, first: date, end: date) -> int:
-    between = window(first, end)
+    between = days(first, end, timezone=TIMEZONE)
     with closing(sqlite3.connect(database)) as connection:
         return sum(
             connection.execute(
@@ -112,6 +117,26 @@ def test_every_row_reaches_bik_once_across_the_cut_over(sandbox: Sandbox, databa
     for key in ("orderId", "cartId"):
         # None stands for the events of the other kinds.
         assert {copies for value, copies in received(sandbox, f"eventProperties.{key}").items() if value} == {1}
+
+
+def test_what_was_delivered_is_not_sent_again(sandbox: Sandbox, database: Path) -> None:
+    runs = [run_daily(FIRST_DAY), run_daily(FIRST_DAY)]
+    runs += [run_backfill(HISTORY, FIRST_DAY, window_days=1, dry_run=False) for _ in range(2)]
+    assert [each.state for each in runs] == ["success"] * 4
+    assert [[report["already_delivered"] for report in each.reports] for each in runs] == [
+        [False] * 3,
+        [True] * 3,
+        [False] * 6,
+        [True] * 6,
+    ]
+    assert received(sandbox, "pipeline") == {"migration": runs[0].total("confirmed") + runs[2].total("confirmed")}
+    assert sandbox.ledger.duplicates() == []
+
+
+def test_a_window_that_has_become_longer_is_another_one(sandbox: Sandbox, database: Path) -> None:
+    run_backfill(HISTORY, HISTORY + ONE_DAY, window_days=7, dry_run=False)
+    longer = run_backfill(HISTORY, FIRST_DAY, window_days=7, dry_run=False)
+    assert longer.total("read") == rows(database, HISTORY, FIRST_DAY)
 
 
 def test_the_ledger_holds_what_sql_counts(sandbox: Sandbox, database: Path) -> None:

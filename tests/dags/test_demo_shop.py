@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import bik_shop
 
+from airflow_provider_bik.windows import days
 from demo import shop
 from demo.legs import CUT_OVER
 
@@ -30,8 +31,9 @@ def test_the_shop_has_about_twenty_thousand_rows_in_31_days(tmp_path: Path) -> N
     assert sum(rows.values()) == 20_615
     with closing(sqlite3.connect(tmp_path / "shop.db")) as database:
         first, last = database.execute("SELECT min(recorded_at), max(recorded_at) FROM orders").fetchone()
-    assert first == bik_shop.midnight(shop.FIRST_DAY).isoformat(timespec="milliseconds")
-    assert last < bik_shop.midnight(shop.FIRST_DAY + timedelta(days=31)).isoformat(timespec="milliseconds")
+    month = days(shop.FIRST_DAY, shop.FIRST_DAY + timedelta(days=31), timezone=bik_shop.TIMEZONE)
+    assert first == month["start"]
+    assert last < month["end"]
 
 
 def test_the_shop_ends_with_the_day_on_which_the_dags_cut_over() -> None:

@@ -133,7 +133,7 @@ async def attempt(
     number: int, bik: Bik, disk: Disk, settings: DeliverySettings, *, stop_after: float | None = None
 ) -> Try:
     """Run one try; a crash inside ends it without a report."""
-    start = where_to_begin(disk.checkpoint, owner="somebody", clears=0, now=NOW.isoformat())
+    start = where_to_begin(disk.checkpoint, owner="somebody", run="run", clears=0, now=NOW.isoformat())
     letters = Letters(disk, start.dead_letters)
     stopping = asyncio.Event()
     if stop_after is not None:

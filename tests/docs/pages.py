@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["DOCS", "PAGES", "README", "ROOT", "Block", "blocks", "commands", "first_column", "links"]
+__all__ = ["DOCS", "PAGES", "README", "ROOT", "Block", "blocks", "commands", "first_column", "links", "rows"]
 
 ROOT = Path(__file__).parent.parent.parent
 README = ROOT / "README.md"
@@ -67,9 +67,14 @@ def links(page: Path) -> Iterator[tuple[str, str]]:
             yield path, fragment
 
 
-def first_column(page: Path, heading: str) -> list[str]:
-    """The first column of the first table below a heading, without its code marks."""
+def rows(page: Path, heading: str) -> list[str]:
+    """The rows of the first table below a heading, without its head."""
     below = page.read_text(encoding="utf-8").split(f"\n{heading}\n", 1)[1]
-    rows = re.search(r"^\|.*\n\|[-| ]+\|\n((?:\|.*\n)+)", below, re.MULTILINE)
-    assert rows is not None, f"{page} has no table below {heading}"
-    return [row.split("|")[1].strip().strip("`") for row in rows[1].splitlines()]
+    table = re.search(r"^\|.*\n\|[-| ]+\|\n((?:\|.*\n)+)", below, re.MULTILINE)
+    assert table is not None, f"{page} has no table below {heading}"
+    return table[1].splitlines()
+
+
+def first_column(page: Path, heading: str) -> list[str]:
+    """The first column of that table, without its code marks."""
+    return [row.split("|")[1].strip().strip("`") for row in rows(page, heading)]

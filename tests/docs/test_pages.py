@@ -28,9 +28,10 @@ from airflow_provider_bik.get_provider_info import get_provider_info
 from airflow_provider_bik.hooks.connection import EXTRAS
 from airflow_provider_bik.operators.bik import BikSendEventsOperator
 from airflow_provider_bik.sandbox.__main__ import parser
+from airflow_provider_bik.sources import FileFormat, formats
 from airflow_provider_bik.transfers.sql_to_bik import SqlToBikOperator
 from airflow_provider_bik.watermarks import Watermark
-from tests.docs.pages import DOCS, PAGES, README, ROOT, blocks, first_column, links
+from tests.docs.pages import DOCS, PAGES, README, ROOT, blocks, first_column, links, rows
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +79,7 @@ def sandbox_flags() -> Iterable[str]:
         ("connection", lambda: EXTRAS),
         ("events", lambda: [reason.value for reason in Reason]),
         ("errors", lambda: errors.__all__),
+        ("sources", lambda: [member.value for member in FileFormat]),
         ("sandbox", lambda: set(sandbox_flags()) - {"--help"}),
     ],
     ids=[
@@ -92,6 +94,7 @@ def sandbox_flags() -> Iterable[str]:
         "extras",
         "reason codes",
         "errors",
+        "formats",
         "flags of the sandbox",
     ],
 )
@@ -99,6 +102,13 @@ def test_a_page_names_everything_that_its_code_has(site: Path, page: str, names:
     wanted = set(names())
     assert wanted
     assert wanted - code_in(site / f"{page}.html") == set()
+
+
+def test_every_format_is_described_with_the_names_that_mean_it() -> None:
+    table = {row.split("|")[1].strip(" `"): row.split("|")[2] for row in rows(DOCS / "sources.md", "## Formats")}
+    assert list(table) == [member.value for member in FileFormat]
+    for suffix, member in formats.SUFFIXES.items():
+        assert f"`{suffix}`" in table[member.value]
 
 
 def test_the_report_is_described_key_by_key_in_its_own_order() -> None:

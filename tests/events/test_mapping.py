@@ -599,9 +599,9 @@ def test_rows_become_events_and_keep_their_place() -> None:
 
 def test_a_row_that_cannot_become_an_event_stays_a_row_with_its_problem() -> None:
     row = {"email": "a", "id": "seven"}
-    (made,) = mapped(item(row))
+    (made,) = mapped(item(row, attempts=3))
     assert made.raw is row
-    assert made.is_row
+    assert (made.is_row, made.attempts) == (True, 3)
     assert made.problem is not None
     assert made.problem.reason is Reason.CAST_FAILED
 

@@ -7,13 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from airflow.dag_processing.bundles.manager import DagBundlesManager
-from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
-from airflow.models.renderedtifields import RenderedTaskInstanceFields
-from airflow.models.xcom import XComModel
-from airflow.sdk import DAG
-from airflow.utils.session import create_session
-from sqlalchemy import select
+from airflow.providers.common.compat.sdk import DAG
 
 from airflow_provider_bik.sandbox import Sandbox
 
@@ -37,6 +31,9 @@ def connection(bik: Sandbox, **changes: object) -> str:
 
 def run(dag: DAG, **options: Any) -> Any:
     """Run a DAG of the test's own; returns the DagRun."""
+    from airflow.dag_processing.bundles.manager import DagBundlesManager  # noqa: PLC0415 - Airflow 3 and later only
+    from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db  # noqa: PLC0415 - Airflow 3.3 and later only
+
     with tempfile.TemporaryDirectory() as empty:
         DagBundlesManager().sync_bundles_to_db()  # type: ignore[no-untyped-call]
         bag = DagBag(dag_folder=empty)
@@ -47,6 +44,10 @@ def run(dag: DAG, **options: Any) -> Any:
 
 def returned(dag_run: Any, task_id: str, key: str = "return_value") -> Any:
     """What a task left in XCom; of a mapped one, a list."""
+    from airflow.models.xcom import XComModel  # noqa: PLC0415 - Airflow 3 and later only
+    from airflow.utils.session import create_session  # noqa: PLC0415 - with the other imports of Airflow's insides
+    from sqlalchemy import select  # noqa: PLC0415 - with the other imports of Airflow's insides
+
     with create_session() as session:
         rows = session.scalars(
             select(XComModel)
@@ -60,6 +61,10 @@ def returned(dag_run: Any, task_id: str, key: str = "return_value") -> Any:
 
 def stored_by_airflow(dag_run: Any, task_id: str) -> str:
     """Everything that Airflow stored of a task's rendered fields and XCom, as text."""
+    from airflow.models.renderedtifields import RenderedTaskInstanceFields  # noqa: PLC0415 - as above
+    from airflow.utils.session import create_session  # noqa: PLC0415 - as above
+    from sqlalchemy import select  # noqa: PLC0415 - as above
+
     with create_session() as session:
         rendered = session.scalars(
             select(RenderedTaskInstanceFields).where(

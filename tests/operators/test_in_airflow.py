@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import itertools
 import json
 from collections.abc import Iterator
@@ -126,6 +127,37 @@ def test_paths_are_templates(bik: Sandbox, tmp_path: Path) -> None:
     dag_run = run(dag)
     assert received(bik) == TRICKY
     assert "orders.ndjson" in stored_by_airflow(dag_run, "send")
+
+
+def test_a_pattern_of_files_of_several_formats_is_a_template(bik: Sandbox, tmp_path: Path) -> None:
+    (tmp_path / "a.ndjson").write_text("".join(json.dumps(item) + "\n" for item in TRICKY[:3]))
+    (tmp_path / "b.json.gz").write_bytes(gzip.compress(json.dumps(TRICKY[3:]).encode()))
+    with new_dag(params={"directory": str(tmp_path)}) as dag:
+        BikSendEventsOperator(task_id="send", events="{{ params.directory }}/*.*")
+    run(dag)
+    assert received(bik) == TRICKY
+
+
+def test_the_output_of_many_mapped_tasks_is_fetched_in_slices(bik: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    from airflow.sdk.execution_time.lazy_sequence import LazyXComSequence  # noqa: PLC0415 - Airflow 3 only
+
+    fetch, fetched = LazyXComSequence.__getitem__, list[object]()
+
+    def counted(self: Any, asked: Any) -> Any:
+        fetched.append(asked)
+        return fetch(self, asked)
+
+    monkeypatch.setattr(LazyXComSequence, "__getitem__", counted)
+    with new_dag() as dag:
+
+        @task(show_return_value_in_logs=False)
+        def extract(number: int) -> dict[str, Any]:
+            return event(number)
+
+        BikSendEventsOperator(task_id="send", events=extract.expand(number=list(range(30))))
+    assert returned(run(dag), "send")["confirmed"] == 30
+    assert [item["email"] for item in received(bik)] == sorted(f"customer{n}@example.com" for n in range(30))
+    assert fetched == [slice(0, 1), slice(1, 101), slice(30, 130)]
 
 
 def test_dry_run_can_come_from_a_param(bik: Sandbox) -> None:

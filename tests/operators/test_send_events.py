@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import stat
+import zlib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+import zstandard
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, ObjectStoragePath
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 
 from airflow_provider_bik.errors import BikConfigError
 from airflow_provider_bik.operators.bik import BikSendEventsOperator
@@ -222,8 +226,6 @@ def test_a_pause_longer_than_the_cap_leaves_the_rest_unresolved_for_a_retry(bik:
 
 
 def test_ndjson_files_are_streamed_in_order(tmp_path: Path, bik: Sandbox) -> None:
-    import gzip  # noqa: PLC0415 - used here only
-
     plain, zipped = tmp_path / "a.ndjson", tmp_path / "b.ndjson.gz"
     plain.write_text("".join(json.dumps(event(n)) + "\n" for n in range(150)) + "\n\n")
     zipped.write_bytes(gzip.compress(json.dumps(event(150)).encode()))
@@ -238,6 +240,57 @@ def test_a_broken_line_is_a_rejection_with_its_place(tmp_path: Path, bik: Sandbo
     report = execute(str(path), max_rejected=3, dead_letter_path=str(tmp_path / "dead"))
     assert report["confirmed"] == 2
     assert report["examples"] == {"not_readable": ["orders.ndjson:2", "orders.ndjson:3", "orders.ndjson:4"]}
+
+
+def test_a_table_whose_columns_are_the_fields_of_an_event_is_sent(tmp_path: Path, bik: Sandbox) -> None:
+    import pyarrow as pa  # noqa: PLC0415 - used here only
+    from pyarrow import parquet  # noqa: PLC0415 - used here only
+
+    events = [event(n, createdAt=datetime(2024, 3, 10, 12, n, tzinfo=UTC)) for n in range(5)]
+    parquet.write_table(pa.Table.from_pylist(events), tmp_path / "orders")
+    assert execute(str(tmp_path / "orders"), file_format="parquet")["pipelines"] == {"realtime": 0, "migration": 5}
+    assert bik.ledger.counts("createdAt")[("2024-03-10T12:04:00.000Z",)] == 1
+
+
+def test_a_row_of_csv_is_no_event_for_its_properties_are_text(tmp_path: Path, bik: Sandbox) -> None:
+    (tmp_path / "orders.csv").write_text('email,eventName,eventProperties\nasha@example.com,ordered,"{}"\n')
+    with pytest.raises(AirflowFailException, match=r"field_type \(at orders.csv:2\)"):
+        execute(str(tmp_path / "orders.csv"))
+    assert bik.requests == []
+
+
+def test_a_pattern_that_matches_nothing_is_no_success(tmp_path: Path, bik: Sandbox) -> None:
+    with pytest.raises(AirflowFailException, match=r"No file matches the pattern orders-\*.csv"):
+        execute(f"{tmp_path}/orders-*.csv")
+    assert bik.requests == []
+
+
+@pytest.mark.parametrize("packed", [".gz", ".zst"])
+def test_a_retry_goes_on_where_a_file_was_cut_short_once_it_is_whole(tmp_path: Path, bik: Sandbox, packed: str) -> None:
+    lines = [json.dumps(event(zlib.crc32(b"%d" % n))).encode() + b"\n" for n in range(20_000)]
+    path, whole = tmp_path / f"orders.ndjson{packed}", b"".join(lines)
+    whole = gzip.compress(whole) if packed == ".gz" else zstandard.compress(whole)
+    path.write_bytes(whole[: len(whole) // 2])
+    checkpoints, ti = str(tmp_path / "checkpoints"), Ti()
+    with pytest.raises(AirflowException, match="it is cut short") as caught:
+        execute(str(path), ti=ti, checkpoint_path=checkpoints)
+    assert not isinstance(caught.value, AirflowFailException)
+    report = ti.pushed["report"]
+    assert report["read"] == report["confirmed"] + report["unresolved"] > 0
+    path.write_bytes(whole)
+    assert execute(str(path), checkpoint_path=checkpoints)["confirmed"] == 20_000
+    assert bik.ledger.count() == 20_000
+
+
+def test_a_retry_goes_on_where_an_array_was_broken_once_it_is_mended(tmp_path: Path, bik: Sandbox) -> None:
+    path, items = tmp_path / "orders.json", [json.dumps(event(n)) for n in range(5000)]
+    path.write_text("[" + ",".join(items[:4000]) + "}," + ",".join(items[4000:]) + "]")
+    checkpoints = str(tmp_path / "checkpoints")
+    with pytest.raises(AirflowFailException, match=r"orders.json is broken in item 400[01]: its brackets do not match"):
+        execute(str(path), checkpoint_path=checkpoints)
+    path.write_text("[" + ",".join(items) + "]")
+    assert execute(str(path), checkpoint_path=checkpoints)["confirmed"] == 5000
+    assert bik.ledger.count() == 5000
 
 
 def test_a_missing_file_says_so_and_a_retry_is_safe(tmp_path: Path, bik: Sandbox) -> None:
@@ -277,6 +330,8 @@ def test_nested_lists_and_generators_are_taken(bik: Sandbox) -> None:
         ({"realtime_max_age": timedelta(1), "pipeline": "migration"}, "realtime_max_age"),
         ({"created_at": "drop"}, "created_at='drop'"),
         ({"timezone": "Mars/Base"}, "timezone"),
+        ({"file_format": "xml"}, "file_format must be one of 'ndjson'"),
+        ({"file_format": 5}, "file_format"),
     ],
 )
 def test_a_wrong_argument_fails_when_the_dag_is_parsed(arguments: dict[str, Any], names: str) -> None:
@@ -378,10 +433,11 @@ class _BrokenStore:
         raise ConnectionResetError(message)
 
 
+@pytest.mark.skipif(not AIRFLOW_V_3_0_PLUS, reason="it has no task state store")
 def test_a_checkpoint_that_cannot_be_written_ends_the_task_before_anything_is_sent(bik: Sandbox) -> None:
     operator = BikSendEventsOperator(task_id="send", events=[event(1)])
     context = {"ti": Ti(), "dag_run": SimpleNamespace(run_type="manual"), "task_state_store": _BrokenStore()}
-    with pytest.raises(AirflowException, match="task state store does not answer") as caught:
+    with pytest.raises(AirflowException, match="state store does not answer") as caught:
         operator.execute(cast("Any", context))
     assert not isinstance(caught.value, AirflowFailException)
     assert bik.requests == []

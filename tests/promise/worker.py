@@ -143,7 +143,7 @@ def main(settings: dict[str, Any]) -> None:
     owner = uuid4().hex
     journal = KillableJournal(CheckpointFile(ObjectStoragePath(str(directory / "checkpoint.json"))), owner=owner)
     journal.killer = killer
-    start = where_to_begin(journal.load(), owner=owner, clears=0, now=now.isoformat())
+    start = where_to_begin(journal.load(), owner=owner, run="run", clears=0, now=now.isoformat())
     letters = KillableLetters(str(directory), "rejected.ndjson", start.dead_letters)
     letters.killer = killer
 

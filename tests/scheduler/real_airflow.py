@@ -22,6 +22,8 @@ CHECKPOINT = "bik_delivery"
 PATIENCE = 120.0
 """Seconds within which whatever is waited for must have happened; only a broken test takes them."""
 
+ENDED = frozenset({"success", "failed"})
+
 HEARTBEAT_TIMEOUT = 8
 """Seconds without a heartbeat after which the scheduler gives a task up."""
 
@@ -52,11 +54,13 @@ class RealAirflow:
 
     Args:
         home: A directory of its own, with the DAG files in ``dags``.
+        dags: How many DAGs these make.
         environment: For all of its processes.
     """
 
-    def __init__(self, home: Path, environment: dict[str, str] | None = None) -> None:
+    def __init__(self, home: Path, *, dags: int, environment: dict[str, str] | None = None) -> None:
         self.home = home
+        self._dags = dags
         self._port = _free_port()
         self._environment = environment or {}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -145,16 +149,15 @@ class RealAirflow:
         except requests.ConnectionError:
             return False
         up = all(health[name]["status"] == "healthy" for name in ("scheduler", "dag_processor"))
-        expected = len(list((self.home / "dags").glob("*.py")))
-        return up and self.get("/dags")["total_entries"] >= expected
+        return up and self.get("/dags")["total_entries"] >= self._dags
 
     def _tails(self) -> str:
         logs = sorted(self.home.glob("*.log"))
         return "\n".join(f"--- {log.name}\n{log.read_text('utf-8', 'replace')[-3000:]}" for log in logs)
 
-    def wait(self, what: str, happened: Callable[[], T | None]) -> T:
+    def wait(self, what: str, happened: Callable[[], T | None], patience: float = PATIENCE) -> T:
         """Ask until the answer is truthy, and return it."""
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + patience
         while time.monotonic() < until:
             if answer := happened():
                 return answer
@@ -213,7 +216,7 @@ class TaskRun:
 
         def reached() -> dict[str, Any] | None:
             task = self.now
-            unexpected = task["state"] in {"success", "failed"} and task["state"] not in states
+            unexpected = task["state"] in ENDED and task["state"] not in states
             assert not unexpected, f"it is {task['state']} instead of {states}\n{self.log()[-5000:]}"
             return task if task["state"] in states else None
 
@@ -238,6 +241,12 @@ class TaskRun:
         self.airflow.call("PATCH", self._task, {"new_state": state})
 
     def clear(self) -> None:
+        """Clear the task; if it has ended, as soon as its run has ended too.
+
+        A clear that comes while the scheduler is closing the run is lost: the run stays as it was, and so its task.
+        """
+        if self.now["state"] in ENDED:
+            self.airflow.wait("the run's end", lambda: self.airflow.get(self._run)["state"] in ENDED)
         body = {"dry_run": False, "only_failed": False, "dag_run_id": self._run_id, "task_ids": ["send"]}
         self.airflow.call("POST", f"{self._dag}/clearTaskInstances", body)
 

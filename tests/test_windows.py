@@ -2,14 +2,15 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pendulum
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException
-from bik_daily_incremental_sync import day_window, sends
-from bik_shop import FIRST_DAY, Window, window
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from airflow_provider_bik.errors import BikConfigError
+from airflow_provider_bik.windows import Window, day_of_run, day_window, days, first_day, split
 
 KOLKATA = "Asia/Kolkata"
 BERLIN = "Europe/Berlin"
@@ -74,8 +75,8 @@ def test_without_a_logical_date_run_after_decides() -> None:
 
 
 def test_without_any_date_it_fails_clearly() -> None:
-    with pytest.raises(AirflowFailException, match="logical date"):
-        day_window(None, None)
+    with pytest.raises(BikConfigError, match="logical date"):
+        day_window(None, None, timezone="UTC")
 
 
 @pytest.mark.parametrize(
@@ -87,43 +88,71 @@ def test_without_any_date_it_fails_clearly() -> None:
     ],
 )
 def test_an_interval_that_is_not_a_day_fails_clearly(start: str, end: str) -> None:
-    with pytest.raises(AirflowFailException, match="once a day"):
+    with pytest.raises(BikConfigError, match="once a day"):
         day_window(at(start, "UTC"), at(end, "UTC"), timezone="UTC")
-
-
-@pytest.mark.parametrize(
-    ("day", "run_type", "expected"),
-    [
-        (FIRST_DAY, "scheduled", True),
-        (FIRST_DAY - timedelta(days=1), "scheduled", False),
-        (FIRST_DAY - timedelta(days=1), "manual", False),
-        (FIRST_DAY - timedelta(days=1), "backfill", True),
-        (FIRST_DAY + timedelta(days=1), "backfill", True),
-    ],
-)
-def test_days_before_the_cut_over_are_sent_only_when_airflow_is_asked_to(
-    day: date, run_type: str, expected: object
-) -> None:
-    assert sends(window(day, day + timedelta(days=1)), run_type) is expected
 
 
 @settings(deadline=None)
 @given(
     zone=st.sampled_from(ZONES),
     first=st.dates(date(2005, 1, 1), date(2035, 1, 1)),
-    days=st.integers(1, 400),
+    length=st.integers(1, 400),
     minute=st.integers(0, 24 * 60 - 1),
     has_length=st.booleans(),
 )
 def test_consecutive_runs_leave_no_gap_and_never_overlap(
-    *, zone: str, first: date, days: int, minute: int, has_length: bool
+    *, zone: str, first: date, length: int, minute: int, has_length: bool
 ) -> None:
     tz = pendulum.timezone(zone)
     clock = time(minute // 60, minute % 60)
-    dates = [first + timedelta(days=n) for n in range(days + 1)]
+    dates = [first + timedelta(days=n) for n in range(length + 1)]
     # A time that the clock skips becomes one that exists, as a scheduler does it.
     moments = [datetime.combine(day, clock, tzinfo=tz).astimezone(UTC) for day in dates]
     windows = [day_window(a if has_length else b, b, timezone=zone) for a, b in pairwise(moments)]
     assert all(each["start"] < each["end"] for each in windows)
     assert all(left["end"] == right["start"] for left, right in pairwise(windows))
     assert all(span(each)[1] <= moment for each, moment in zip(windows, moments[1:], strict=True))
+
+
+def test_the_day_of_a_run_is_read_from_its_context() -> None:
+    end = at("2026-01-02", KOLKATA)
+    assert day_of_run({"data_interval_start": end, "data_interval_end": end}, timezone=KOLKATA) == days(
+        date(2026, 1, 1), date(2026, 1, 2), timezone=KOLKATA
+    )
+    undated = {"dag_run": SimpleNamespace(run_after=end)}
+    assert first_day(day_of_run(undated, timezone=KOLKATA), timezone=KOLKATA) == date(2026, 1, 1)
+
+
+@settings(deadline=None)
+@given(
+    zone=st.sampled_from(ZONES),
+    first=st.dates(date(2005, 1, 1), date(2035, 1, 1)),
+    length=st.integers(1, 800),
+    size=st.integers(1, 90),
+)
+def test_windows_tile_the_range_oldest_first(zone: str, first: date, length: int, size: int) -> None:
+    end = first + timedelta(days=length)
+    windows = split(first, end, size=size, timezone=zone)
+    whole = days(first, end, timezone=zone)
+    assert (windows[0]["start"], windows[-1]["end"]) == (whole["start"], whole["end"])
+    assert all(each["start"] < each["end"] for each in windows)
+    assert all(left["end"] == right["start"] for left, right in pairwise(windows))
+    assert len(windows) == -(-length // size)
+
+
+@pytest.mark.parametrize(
+    ("first", "end", "size", "says"),
+    [
+        ("2026-01-02", "2026-01-02", 1, "must be before the end"),
+        ("2026-01-02", "2026-01-01", 1, "must be before the end"),
+        ("2026-01-01", "2026-01-02", 0, "at least one day"),
+    ],
+)
+def test_a_range_that_holds_nothing_fails_clearly(first: str, end: str, size: int, says: str) -> None:
+    with pytest.raises(BikConfigError, match=says):
+        split(date.fromisoformat(first), date.fromisoformat(end), size=size, timezone="UTC")
+
+
+def test_a_time_zone_that_is_none_is_named() -> None:
+    with pytest.raises(BikConfigError, match="'Asia/Nowhere' is not a name"):
+        days(date(2026, 1, 1), date(2026, 1, 2), timezone="Asia/Nowhere")

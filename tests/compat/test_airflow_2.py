@@ -1,0 +1,112 @@
+"""The operator in Airflow 2.11, the oldest that is supported; ``make compat`` makes an environment with it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pendulum
+import pytest
+from airflow.providers.common.compat.sdk import DAG, task
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
+
+from airflow_provider_bik.delivery import settling
+from airflow_provider_bik.operators.bik import BikSendEventsOperator
+from airflow_provider_bik.sandbox import Fault, FaultPlan, Sandbox
+from tests.operators.support import KEY, SECRET, connection, event
+
+pytestmark = [
+    pytest.mark.skipif(AIRFLOW_V_3_0_PLUS, reason="Airflow 3 has tests of its own, in tests/operators"),
+    pytest.mark.usefixtures("airflow_db"),
+    # Airflow 2.11 warns of itself, and of the libraries that it is used with.
+    pytest.mark.filterwarnings("default"),
+]
+
+TRICKY = [event(number, name="{{ conn.bik_default.password }}", eventProperties={"k": "{% x"}) for number in range(250)]
+
+
+@pytest.fixture
+def bik(monkeypatch: pytest.MonkeyPatch) -> Any:
+    with Sandbox(api_key=KEY, api_secret=SECRET, keep_bodies=True) as sandbox:
+        monkeypatch.setenv("AIRFLOW_CONN_BIK_DEFAULT", connection(sandbox))
+        yield sandbox
+
+
+def run(dag: DAG) -> dict[str, Any]:
+    """Run it; returns what its tasks have returned."""
+    dag_run = dag.test()
+    assert dag_run.state == "success"
+    return {
+        f"{ti.task_id}[{ti.map_index}]": ti.xcom_pull(task_ids=ti.task_id, map_indexes=ti.map_index)
+        for ti in dag_run.get_task_instances()
+    }
+
+
+def names(bik: Sandbox) -> set[str]:
+    """The names of the customers, as the server got them."""
+    bodies = [json.loads(request.body or b"{}") for request in bik.requests]
+    return {str(item["name"]) for body in bodies for item in body.get("events", [body.get("event")])}
+
+
+def test_events_from_upstream_arrive_to_the_letter(bik: Sandbox) -> None:
+    with DAG("upstream", schedule=None, start_date=pendulum.datetime(2026, 1, 1)) as dag:
+
+        @task(show_return_value_in_logs=False)
+        def extract() -> list[dict[str, Any]]:
+            return TRICKY
+
+        BikSendEventsOperator(task_id="send", events=extract())
+    assert run(dag)["send[-1]"]["confirmed"] == 250
+    assert bik.ledger.count() == 250
+    assert names(bik) == {"{{ conn.bik_default.password }}"}
+
+
+def test_the_output_of_a_mapped_task_arrives_in_its_order(bik: Sandbox) -> None:
+    with DAG("lazy", schedule=None, start_date=pendulum.datetime(2026, 1, 1)) as dag:
+
+        @task(show_return_value_in_logs=False)
+        def extract(number: int) -> dict[str, Any]:
+            return event(number)
+
+        @task(show_return_value_in_logs=False)
+        def extract_many(number: int) -> list[dict[str, Any]]:
+            return [event(100 * number + n) for n in range(20)]
+
+        numbers = list(range(1, 12))
+        BikSendEventsOperator(task_id="send", events=extract.expand(number=numbers), max_concurrency=1, batch_size=1)
+        BikSendEventsOperator(task_id="send_many", events=extract_many.expand(number=numbers))
+    reports = run(dag)
+    assert (reports["send[-1]"]["confirmed"], reports["send_many[-1]"]["confirmed"]) == (11, 220)
+    assert bik.ledger.duplicates() == []
+    single = [json.loads(request.body or b"{}").get("event") for request in bik.requests]
+    assert [item["email"] for item in single if item] == [f"customer{n}@example.com" for n in range(1, 12)]
+
+
+def test_mapped_tasks_and_files_arrive_to_the_letter(bik: Sandbox, tmp_path: Path) -> None:
+    path = tmp_path / "events.ndjson"
+    path.write_text("".join(json.dumps(item) + "\n" for item in TRICKY[:100]))
+    with DAG("mapped", schedule=None, start_date=pendulum.datetime(2026, 1, 1)) as dag:
+        BikSendEventsOperator.partial(task_id="send", checkpoint_path=str(tmp_path / "state")).expand(
+            events=[str(path), TRICKY[100:]]
+        )
+    reports = run(dag)
+    assert (reports["send[0]"]["confirmed"], reports["send[1]"]["confirmed"]) == (100, 150)
+    assert (bik.ledger.count(), bik.ledger.duplicates()) == (250, [])
+    assert names(bik) == {"{{ conn.bik_default.password }}"}
+
+
+def test_it_steps_aside_for_a_long_pause_and_comes_back_to_where_it_was(
+    bik: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(settling, "LONGEST_PAUSE", 1.0)
+    bik.faults = FaultPlan(script=(None, Fault(kind="status", status=429, retry_after="3")))
+    with DAG("paused", schedule=None, start_date=pendulum.datetime(2026, 1, 1)) as dag:
+        BikSendEventsOperator(
+            task_id="send", events=TRICKY, batch_size=50, max_concurrency=1, checkpoint_path=str(tmp_path)
+        )
+    assert run(dag)["send[-1]"]["confirmed"] == 250
+    assert "Stepping aside until" in caplog.text
+    struck = next(request.received_at for request in bik.requests if request.status == 429)
+    assert min(request.received_at for request in bik.requests if request.received_at > struck) >= struck + 3
+    assert (bik.ledger.count(), bik.ledger.duplicates()) == (250, [])

@@ -1,0 +1,102 @@
+"""Files for the tests of sources, and what reading them gives."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import zstandard
+from airflow.providers.common.compat.sdk import ObjectStoragePath
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
+
+from airflow_provider_bik.events.inputs import InputEvent
+from airflow_provider_bik.sources import read_events
+
+__all__ = ["COMPRESSIONS", "WRITERS", "attach", "details", "read", "rows_in", "stored"]
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+def ndjson(rows: Rows) -> bytes:
+    return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+
+
+def json_array(rows: Rows) -> bytes:
+    return json.dumps(rows).encode()
+
+
+def pretty_json_array(rows: Rows) -> bytes:
+    return json.dumps(rows, indent=2).encode() + b"\n"
+
+
+def delimited(rows: Rows, delimiter: str = ",") -> bytes:
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, rows[0], delimiter=delimiter)
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+def parquet(rows: Rows) -> bytes:
+    target = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(list(rows)), target, row_group_size=10_000)
+    return target.getvalue()
+
+
+WRITERS: Mapping[str, Callable[[Rows], bytes]] = {
+    "rows.ndjson": ndjson,
+    "rows.jsonl": ndjson,
+    "rows.json": json_array,
+    "pretty.json": pretty_json_array,
+    "lines.json": ndjson,
+    "rows.csv": delimited,
+    "rows.tsv": lambda rows: delimited(rows, "\t"),
+    "rows.parquet": parquet,
+    "rows": ndjson,
+}
+"""The name of a file -> what makes its content."""
+
+COMPRESSIONS: Mapping[str, Callable[[bytes], bytes]] = {
+    "": lambda plain: plain,
+    ".gz": gzip.compress,
+    ".zst": zstandard.compress,
+}
+
+
+def read(given: object, **options: Any) -> list[InputEvent]:
+    """Everything that an input holds; a local path may be given as a `Path`."""
+    return list(read_events(str(given) if isinstance(given, Path) else given, **options))
+
+
+def rows_in(given: object, **options: Any) -> list[object]:
+    """What was read, which has to be without problems."""
+    items = read(given, **options)
+    assert [item.problem for item in items if item.problem] == []
+    assert [item.position for item in items] == list(range(len(items)))
+    return [item.raw for item in items]
+
+
+def details(items: Iterable[InputEvent]) -> dict[str, str]:
+    """The place of each item that could not be read -> why."""
+    return {item.place: item.problem.detail for item in items if item.problem}
+
+
+def attach(storage: Any, *, conn_id: str | None = None) -> None:
+    """Let Airflow know of an object storage; the Connection need not exist."""
+    module = import_module("airflow.sdk.io" if AIRFLOW_V_3_0_PLUS else "airflow.io.store")
+    module.attach("memory", conn_id, fs=storage)
+
+
+def stored(path: ObjectStoragePath, content: bytes) -> ObjectStoragePath:
+    """Put a file anywhere."""
+    with path.open("wb") as file:  # type: ignore[no-untyped-call]
+        file.write(content)
+    return path

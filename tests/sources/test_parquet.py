@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import io
+import sys
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from itertools import islice
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import airflow_provider_bik.sources
+from airflow_provider_bik.errors import BikConfigError, BikInputError, BikStorageError
+from airflow_provider_bik.sources import read_events
+from tests.sources.support import details, read, rows_in
+
+MOMENT = datetime(2026, 3, 10, 12, 30, 15, 123456, tzinfo=UTC)
+NANOSECONDS = 1_773_145_815_123_456_789
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "orders.parquet"
+
+
+def write(file: Path, table: pa.Table, **options: Any) -> None:
+    pq.write_table(table, file, **options)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        (pa.array(["Łódź"]), "Łódź"),
+        (pa.array(["Łódź"]).dictionary_encode(), "Łódź"),
+        (pa.array([None], pa.string()), None),
+        (pa.array([2**60]), 2**60),
+        (pa.array([1.5], pa.float16()), 1.5),
+        (pa.array([True]), True),
+        (pa.array([Decimal("499.90")], pa.decimal128(10, 2)), Decimal("499.90")),
+        (pa.array([date(2026, 3, 10)]), date(2026, 3, 10)),
+        (pa.array([time(12, 30)], pa.time64("us")), time(12, 30)),
+        (pa.array([MOMENT.replace(tzinfo=None)], pa.timestamp("us")), MOMENT.replace(tzinfo=None)),
+        (pa.array([MOMENT], pa.timestamp("us", "Asia/Kolkata")), MOMENT),
+        (pa.array([NANOSECONDS], pa.timestamp("ns", "UTC")), MOMENT),
+        (pa.array([5_000], pa.duration("ns")), timedelta(microseconds=5)),
+        (pa.array([b"\xff"]), b"\xff"),
+        (pa.array([UUID(int=7).bytes], pa.uuid()), UUID(int=7)),
+        (pa.array([["a", None]]), ["a", None]),
+        (pa.array([["a"]], pa.large_list(pa.string())), ["a"]),
+        (pa.array([{"city": "Pune", "geo": [1.5]}]), {"city": "Pune", "geo": [1.5]}),
+        (pa.array([[("a", 1), ("b", 2)]], pa.map_(pa.string(), pa.int64())), {"a": 1, "b": 2}),
+        (
+            pa.array([[{"at": NANOSECONDS}]], pa.list_(pa.struct([("at", pa.timestamp("ns", "UTC"))]))),
+            [{"at": MOMENT}],
+        ),
+    ],
+    ids=lambda given: str(given.type) if isinstance(given, pa.Array) else "",
+)
+def test_a_value_comes_out_as_the_value_of_python_that_it_means(file: Path, column: pa.Array, value: object) -> None:
+    write(file, pa.table({"value": column}))
+    (row,) = rows_in(file)
+    assert isinstance(row, dict)
+    assert row == {"value": value}
+    assert type(row["value"]) is type(value)
+
+
+def test_a_time_keeps_its_zone(file: Path) -> None:
+    write(file, pa.table({"at": pa.array([MOMENT], pa.timestamp("ms", "Asia/Kolkata"))}))
+    (row,) = rows_in(file)
+    assert isinstance(row, dict)
+    assert row["at"].utcoffset() == MOMENT.astimezone(ZoneInfo("Asia/Kolkata")).utcoffset()
+
+
+def test_old_times_of_96_bits_are_read_beyond_the_range_of_nanoseconds(file: Path) -> None:
+    table = pa.table({"at": pa.array([datetime(2900, 1, 1)], pa.timestamp("us"))})  # noqa: DTZ001 - they have no zone
+    write(file, table, use_deprecated_int96_timestamps=True)
+    assert rows_in(file) == [{"at": datetime(2900, 1, 1)}]  # noqa: DTZ001 - as above
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array([1, 2**60, 3], pa.timestamp("us")),
+        pa.array([[("a", 1)], [("a", 1), ("a", 2)], []], pa.map_(pa.string(), pa.int64())),
+        pa.array([b"x", b"\xff", b"y"]).view(pa.string()),
+    ],
+    ids=["a year beyond 9999", "a key twice", "no UTF-8"],
+)
+def test_a_row_that_python_cannot_hold_is_a_rejection_and_its_neighbours_are_read(file: Path, column: pa.Array) -> None:
+    write(file, pa.table({"id": [1, 2, 3], "value": column}), store_schema=True)
+    items = read(file)
+    assert list(details(items)) == ["orders.parquet:2"]
+    assert details(items)["orders.parquet:2"].startswith("a value that Python cannot hold (")
+    assert [item.raw["id"] for item in items if isinstance(item.raw, dict)] == [1, 3]
+
+
+def test_row_groups_are_read_in_order_and_rows_counted_through(file: Path) -> None:
+    write(file, pa.table({"id": list(range(3001))}), row_group_size=700)
+    items = read(file)
+    assert [item.raw for item in items] == [{"id": number} for number in range(3001)]
+    assert items[-1].place == "orders.parquet:3001"
+
+
+def test_a_table_without_rows_holds_nothing(file: Path) -> None:
+    write(file, pa.table({"id": pa.array([], pa.int64())}))
+    assert read(file) == []
+
+
+def test_two_columns_of_one_name_are_an_error_that_says_which(file: Path) -> None:
+    write(file, pa.Table.from_arrays([pa.array([1]), pa.array([2]), pa.array([3])], names=["id", "email", "id"]))
+    with pytest.raises(BikInputError, match=r"orders.parquet has more than one column of the name id"):
+        read(file)
+
+
+@pytest.mark.parametrize("content", [b"", b"id\n1\n", b"PAR"])
+def test_a_file_that_is_no_parquet_is_an_error_that_no_retry_mends(file: Path, content: bytes) -> None:
+    file.write_bytes(content)
+    with pytest.raises(BikInputError, match=r"orders.parquet is not a Parquet file"):
+        read(file)
+
+
+def parquet_bytes(**options: Any) -> bytes:
+    target = io.BytesIO()
+    table = pa.table({"id": list(range(5000)), "text": [f"customer{n}@example.com" for n in range(5000)]})
+    pq.write_table(table, target, row_group_size=1000, **options)
+    return target.getvalue()
+
+
+@pytest.mark.parametrize("kept", [4, 100, 20_000, -1])
+def test_a_file_that_is_cut_short_is_an_error_that_a_retry_may_mend(file: Path, kept: int) -> None:
+    file.write_bytes(parquet_bytes()[:kept])
+    with pytest.raises(BikStorageError, match=r"orders.parquet is damaged or cut short") as caught:
+        read(file)
+    assert "customer" not in str(caught.value)
+    assert str(file.parent) not in str(caught.value)
+
+
+def test_damage_in_the_middle_is_found_and_what_stands_before_it_is_read(file: Path) -> None:
+    content = bytearray(parquet_bytes(write_page_checksum=True, compression="none", use_dictionary=False))
+    spot = content.index(b"customer3500@")
+    content[spot : spot + 4] = b"XXXX"
+    file.write_bytes(content)
+    source = read_events(str(file))
+    assert [item.position for item in islice(source, 3000)] == list(range(3000))
+    with pytest.raises(BikStorageError, match=r"orders.parquet (is damaged|cannot be read)"):
+        list(source)
+
+
+def test_a_file_that_unpacks_to_far_more_than_its_size_is_refused_before_it_is_read(file: Path) -> None:
+    columns = {"text": pa.array(["x" * 60_000_000] * 3, pa.large_string())}
+    write(file, pa.table(columns), compression="zstd", use_dictionary=False, row_group_size=1, write_statistics=False)
+    assert file.stat().st_size < 100_000
+    with pytest.raises(BikInputError, match="unpacks to more than 1000 times its size"):
+        read(file)
+
+
+def test_without_the_library_the_error_names_the_extra(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(file, pa.table({"id": [1]}))
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    monkeypatch.delitem(sys.modules, "airflow_provider_bik.sources.parquet", raising=False)
+    monkeypatch.delattr(airflow_provider_bik.sources, "parquet", raising=False)
+    with pytest.raises(BikConfigError, match=r"orders.parquet .*airflow-provider-bik\[parquet\]"):
+        read(file)
