@@ -47,10 +47,10 @@ dist: $(READY)
 compat:
 	$(PYTHON) -m venv build/airflow-2
 	PIP_CONSTRAINT=constraints-airflow-2.txt build/airflow-2/bin/python -m pip install --quiet "apache-airflow<3" \
-	  --editable ".[phone,sandbox]" hypothesis jsonschema pandas pytest pytest-timeout
+	  --editable ".[parquet,phone,sandbox,zstd]" hypothesis jsonschema pandas pytest pytest-timeout
 	build/airflow-2/bin/python -m pytest -p no:cacheprovider -W default::PendingDeprecationWarning --quiet \
 	  tests/compat tests/events tests/hooks tests/operators/test_send_events.py tests/operators/test_delivery_id.py \
-	  tests/test_windows.py
+	  tests/sources tests/test_windows.py
 
 clean:
 	rm -rf $(VENV) .demo build dist docs/_build

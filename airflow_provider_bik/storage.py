@@ -14,7 +14,7 @@ from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from airflow_provider_bik.errors import BikConfigError, BikStorageError
 
-__all__ = ["cannot_open", "remove_leftovers", "storage_path", "write_private"]
+__all__ = ["remove_leftovers", "storage_path", "write_private"]
 
 _AT_ONCE = 8 * 1024 * 1024
 """Bytes of an object that are held in memory and written in one call; a larger one is streamed."""
@@ -26,24 +26,18 @@ def storage_path(path: str | ObjectStoragePath) -> ObjectStoragePath:
     Raises:
         BikConfigError: No installed package can open such a URL, or it is none.
     """
-    if not isinstance(path, str):
-        return path
-    scheme = path.partition("://")[0] if "://" in path else "file"
+    scheme = str(path).partition("://")[0] if "://" in str(path) else "file"
     try:
-        found = ObjectStoragePath(path)
-        # Below 3, only this looks whether there is such a storage.
+        found = ObjectStoragePath(path) if isinstance(path, str) else path
+        # Below 3, only this looks whether there is such a storage; and always, whether Airflow has a provider for it.
         _ = found.fs
     except (ValueError, ImportError) as error:
-        raise cannot_open(scheme, error) from error
+        message = (
+            f"A path of the scheme {scheme!r:.40} cannot be opened ({type(error).__name__}). Check the URL, and "
+            "that the Airflow provider of that storage is installed on the worker. A retry cannot help before."
+        )
+        raise BikConfigError(message) from error
     return found
-
-
-def cannot_open(scheme: str, error: Exception) -> BikConfigError:
-    """The error for a URL that nothing installed can open."""
-    return BikConfigError(
-        f"A path of the scheme {scheme!r:.40} cannot be opened ({type(error).__name__}). Check the URL, and "
-        "that the Airflow provider of that storage is installed on the worker. A retry cannot help before."
-    )
 
 
 def write_private(path: ObjectStoragePath, content: Iterable[bytes]) -> None:

@@ -35,6 +35,7 @@ from airflow_provider_bik.events.catalogue import CatalogueHints
 from airflow_provider_bik.events.mapping import EventMapping, map_rows
 from airflow_provider_bik.hooks.connection import ConnectionLike, client_settings
 from airflow_provider_bik.sources import in_chunks, read_events
+from airflow_provider_bik.sources.lazy import detached
 from airflow_provider_bik.threads import run
 
 __all__ = ["BikHook", "DeadLetters", "StopSwitch"]
@@ -202,11 +203,12 @@ class BikHook(HttpHook):
         how = settings or DeliverySettings()
         switch = stopping or StopSwitch()
         hints = CatalogueHints()
+        source = detached(events)
 
         async def work() -> DeliveryReport:
             async with BikClient(client_settings, max_connections=how.max_concurrency) as client:
                 return await deliver(
-                    in_chunks(map_rows(read_events(events, file_format=file_format), mapping, hints)),
+                    in_chunks(map_rows(read_events(source, file_format=file_format), mapping, hints)),
                     contract=contract,
                     send=client.send,
                     dead_letters=dead_letters or NoDeadLetters(),

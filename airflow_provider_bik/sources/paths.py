@@ -8,10 +8,9 @@ from contextlib import contextmanager
 from typing import IO, cast
 
 from airflow.providers.common.compat.sdk import ObjectStoragePath
-from fsspec import AbstractFileSystem  # type: ignore[import-untyped]
 
 from airflow_provider_bik.errors import BikInputError
-from airflow_provider_bik.storage import cannot_open, storage_path
+from airflow_provider_bik.storage import storage_path
 
 __all__ = ["files_of", "opened"]
 
@@ -34,14 +33,14 @@ def files_of(given: str | ObjectStoragePath) -> list[ObjectStoragePath]:
         message = "events holds text that is not a path. Give mappings, or write the text to a file."
         raise BikInputError(message)
     path = storage_path(given)
-    if not _PATTERN.search(path.path) or _filesystem(path).exists(path.path):
+    if not _PATTERN.search(path.path) or path.fs.exists(path.path):
         return [path]
     return _matching(path)
 
 
 def _matching(path: ObjectStoragePath) -> list[ObjectStoragePath]:
     try:
-        found = cast("dict[str, dict[str, object]]", _filesystem(path).glob(path.path, detail=True))
+        found = cast("dict[str, dict[str, object]]", path.fs.glob(path.path, detail=True))
     except ValueError as error:
         message = f"The pattern {path.name} is not understood. ** must stand alone between slashes. Mend it."
         raise BikInputError(message) from error
@@ -57,10 +56,9 @@ def _matching(path: ObjectStoragePath) -> list[ObjectStoragePath]:
             "worker can see it; if there may be nothing to send, let the upstream task skip this one."
         )
         raise BikInputError(message)
-    return [
-        ObjectStoragePath(name, protocol=path.protocol or None, conn_id=path.conn_id, **path.storage_options)
-        for name in names
-    ]
+    # Below Airflow 3 the Connection is one of the storage options; later it is not.
+    options = {"conn_id": getattr(path, "conn_id", None), **path.storage_options}
+    return [ObjectStoragePath(name, protocol=path.protocol or None, **options) for name in names]
 
 
 @contextmanager
@@ -69,14 +67,12 @@ def opened(path: ObjectStoragePath) -> Iterator[IO[bytes]]:
 
     Raises:
         BikInputError: It is a directory.
-        BikConfigError: A URL has a scheme that nothing installed can open.
         OSError: It cannot be opened.
     """
-    files = _filesystem(path)
     try:
         file = cast("IO[bytes]", path.open("rb"))  # type: ignore[no-untyped-call]
     except OSError as error:
-        if files.isdir(path.path):
+        if path.fs.isdir(path.path):
             message = (
                 f"{path.name} is a directory. Give a pattern of the files in it, such as {path.name}/*.ndjson. A retry "
                 "cannot help before."
@@ -85,11 +81,3 @@ def opened(path: ObjectStoragePath) -> Iterator[IO[bytes]]:
         raise
     with file:
         yield file
-
-
-def _filesystem(path: ObjectStoragePath) -> AbstractFileSystem:
-    """Airflow says only here that it knows none for that scheme."""
-    try:
-        return path.fs
-    except (ValueError, ImportError) as error:
-        raise cannot_open(path.protocol or "file", error) from error

@@ -62,6 +62,27 @@ def test_events_from_upstream_arrive_to_the_letter(bik: Sandbox) -> None:
     assert names(bik) == {"{{ conn.bik_default.password }}"}
 
 
+def test_the_output_of_a_mapped_task_arrives_in_its_order(bik: Sandbox) -> None:
+    with DAG("lazy", schedule=None, start_date=pendulum.datetime(2026, 1, 1)) as dag:
+
+        @task(show_return_value_in_logs=False)
+        def extract(number: int) -> dict[str, Any]:
+            return event(number)
+
+        @task(show_return_value_in_logs=False)
+        def extract_many(number: int) -> list[dict[str, Any]]:
+            return [event(100 * number + n) for n in range(20)]
+
+        numbers = list(range(1, 12))
+        BikSendEventsOperator(task_id="send", events=extract.expand(number=numbers), max_concurrency=1, batch_size=1)
+        BikSendEventsOperator(task_id="send_many", events=extract_many.expand(number=numbers))
+    reports = run(dag)
+    assert (reports["send[-1]"]["confirmed"], reports["send_many[-1]"]["confirmed"]) == (11, 220)
+    assert bik.ledger.duplicates() == []
+    single = [json.loads(request.body or b"{}").get("event") for request in bik.requests]
+    assert [item["email"] for item in single if item] == [f"customer{n}@example.com" for n in range(1, 12)]
+
+
 def test_mapped_tasks_and_files_arrive_to_the_letter(bik: Sandbox, tmp_path: Path) -> None:
     path = tmp_path / "events.ndjson"
     path.write_text("".join(json.dumps(item) + "\n" for item in TRICKY[:100]))

@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import zstandard
 from airflow.providers.common.compat.sdk import ObjectStoragePath
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 
 from airflow_provider_bik.events.inputs import InputEvent
 from airflow_provider_bik.sources import read_events
 
-__all__ = ["COMPRESSIONS", "WRITERS", "details", "read", "rows_in", "stored"]
+__all__ = ["COMPRESSIONS", "WRITERS", "attach", "details", "read", "rows_in", "stored"]
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -85,6 +87,12 @@ def rows_in(given: object, **options: Any) -> list[object]:
 def details(items: Iterable[InputEvent]) -> dict[str, str]:
     """The place of each item that could not be read -> why."""
     return {item.place: item.problem.detail for item in items if item.problem}
+
+
+def attach(storage: Any, *, conn_id: str | None = None) -> None:
+    """Let Airflow know of an object storage; the Connection need not exist."""
+    module = import_module("airflow.sdk.io" if AIRFLOW_V_3_0_PLUS else "airflow.io.store")
+    module.attach("memory", conn_id, fs=storage)
 
 
 def stored(path: ObjectStoragePath, content: bytes) -> ObjectStoragePath:

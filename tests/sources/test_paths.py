@@ -9,7 +9,7 @@ import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from airflow_provider_bik.errors import BikConfigError, BikInputError, BikStorageError
-from tests.sources.support import WRITERS, read, rows_in, stored
+from tests.sources.support import WRITERS, attach, read, rows_in, stored
 
 
 @pytest.fixture(params=["a local directory", "an object storage"])
@@ -18,9 +18,8 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ObjectStor
     if request.param == "a local directory":
         yield ObjectStoragePath(str(tmp_path))
         return
-    attach = pytest.importorskip("airflow.sdk.io", reason="below Airflow 3 it has another name").attach
     memory = fsspec.filesystem("memory", skip_instance_cache=True)
-    attach("memory", fs=memory)
+    attach(memory)
     yield ObjectStoragePath("memory://bucket/orders")
     memory.store.clear()
     memory.pseudo_dirs.clear()
@@ -64,6 +63,16 @@ def test_a_pattern_leaves_out_directories_and_hidden_files(place: ObjectStorageP
     stored(place / ".part-1.crc", b"\0")
     assert rows_in(str(place / "*")) == [{"id": 1}]
     assert [item.raw for item in read(str(place / ".part*"))] == ["\0"]
+
+
+def test_the_files_of_a_pattern_are_opened_with_the_same_connection() -> None:
+    memory = fsspec.filesystem("memory", skip_instance_cache=True)
+    attach(memory, conn_id="shop")
+    memory.pipe("/bucket/orders/1.csv", b"id\n1\n")
+    try:
+        assert rows_in("memory://shop@bucket/orders/*.csv") == [{"id": "1"}]
+    finally:
+        memory.store.clear()
 
 
 def test_a_pattern_that_matches_nothing_is_an_error_that_names_it(place: ObjectStoragePath) -> None:

@@ -1,0 +1,24 @@
+"""The output of a mapped task below Airflow 3: a query in a database session that only the task's thread may use."""
+
+from __future__ import annotations
+
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
+
+__all__ = ["detached"]
+
+
+def detached(events: object) -> object:
+    """The same input, in a form that another thread can read.
+
+    Args:
+        events: What `airflow_provider_bik.sources.read_events` takes; to be called in the task's own thread.
+    """
+    if AIRFLOW_V_3_0_PLUS:
+        return events
+    from airflow.utils.db import LazySelectSequence  # noqa: PLC0415 - Airflow below 3 only
+
+    if isinstance(events, LazySelectSequence):
+        return list(events)
+    if isinstance(events, list):
+        return [list(item) if isinstance(item, LazySelectSequence) else item for item in events]
+    return events
