@@ -189,7 +189,7 @@ def _encode(letter: DeadLetter, now: datetime) -> bytes:
         "status": letter.status,
         "attempts": letter.attempts,
         "rejected_at": now.isoformat(timespec="milliseconds"),
-        "event": _readable(letter.source.raw),
+        "event": _readable(letter.source.decoded().raw),
     }
     return msgspec.json.encode(line) + b"\n"
 

@@ -71,9 +71,8 @@ class Intake:
         Raises:
             BikInputChangedError: The input is not the one that an earlier try has sent from. Nothing of it is sent.
         """
-        encode, essences = self._contract.encode, []
-        for source in chunk:
-            encoded = source.problem or encode(source.raw)
+        essences: list[bytes] = []
+        for source, encoded in map(self._encode, chunk):
             self.read += 1
             if isinstance(encoded, EncodedEvent):
                 essences.append(encoded.body)
@@ -92,6 +91,13 @@ class Intake:
             ):
                 yield full
         self._digest_all(essences)
+
+    def _encode(self, source: InputEvent) -> tuple[InputEvent, EncodedEvent | Rejection]:
+        if source.line is not None:
+            if encoded := self._contract.encode_line(source.line):
+                return source, encoded
+            source = source.decoded()
+        return source, source.problem or self._contract.encode(source.raw)
 
     def finish(self) -> Iterator[Batch]:
         """The input is at its end; yields what is left."""

@@ -16,7 +16,7 @@ from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from airflow_provider_bik.errors import BikInputError, BikStorageError
 from airflow_provider_bik.events.inputs import InputEvent
-from airflow_provider_bik.sources.ndjson import input_event, lines_of, read_line
+from airflow_provider_bik.sources.ndjson import input_event, read_lines
 from airflow_provider_bik.storage import storage_path
 from airflow_provider_bik.threads import read_in_thread
 
@@ -91,9 +91,7 @@ def _read_file(path: str | ObjectStoragePath, positions: Iterator[int]) -> Itera
     name = text.rsplit("/", 1)[-1]
     try:
         with _open(storage_path(path)) as file:
-            for number, line in enumerate(lines_of(file), start=1):
-                if line and not line.isspace():
-                    yield read_line(line, position=next(positions), place=f"{name}:{number}")
+            yield from read_lines(file, name=name, positions=positions)
     except (OSError, EOFError, zlib.error) as error:
         message = (
             f"{name} cannot be read ({type(error).__name__}). Check that the upstream task wrote it where this "
