@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
-from typing import Annotated, TypeVar, cast
+from typing import Annotated, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -72,8 +72,6 @@ class _PlainEvent(
     def drop_nulls(self) -> int:
         """Leave null properties out; returns how many there were."""
         given = self.event_properties
-        if None not in given.values():
-            return 0
         self.event_properties = {key: value for key, value in given.items() if value is not None}
         return len(given) - len(self.event_properties)
 
@@ -146,10 +144,8 @@ class Contract:
         if isinstance(route, Rejection) or not (phone or email) or not event.event_name.strip():
             return None
         event.phone_number, event.email = phone, email
-        fields = route.fields()
-        event.created_at = fields.get("createdAt")
-        event.is_migration = cast("bool | None", fields.get("isMigration"))
-        dropped_nulls = event.drop_nulls()
+        event.created_at, event.is_migration = route.pair
+        dropped_nulls = event.drop_nulls() if None in event.event_properties.values() else 0
         try:
             body = _encode(event)
         except UnicodeEncodeError:

@@ -80,11 +80,17 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
         """The pipeline, which follows from the date."""
         return _REALTIME if self.created_at is None else _MIGRATION
 
+    @property
+    def pair(self) -> tuple[str, bool] | tuple[None, None]:
+        """What ``createdAt`` and ``isMigration`` say: both or neither."""
+        return (None, None) if self.created_at is None else (to_bik_text(self.created_at), True)
+
     def fields(self) -> dict[str, str | bool]:
         """Both fields or neither, ready to be put into the event."""
-        if self.created_at is None:
-            return {}
-        return {"createdAt": to_bik_text(self.created_at), "isMigration": True}
+        created_at, is_migration = self.pair
+        return (
+            {} if created_at is None or is_migration is None else {"createdAt": created_at, "isMigration": is_migration}
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
