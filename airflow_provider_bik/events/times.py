@@ -17,10 +17,13 @@ EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 CLOCK_SKEW = timedelta(minutes=5)
 """How far an event may lie in the future: the clocks of two machines differ."""
 
-_BEFORE_THE_TIME = frozenset({"T", " ", ""})
-
 _FIRST_MILLISECOND_EPOCH = 1e11
 """Below, a number is epoch seconds (until the year 5138); from here on, milliseconds (since 1973)."""
+
+
+_BETWEEN_DATE_AND_TIME = frozenset({"--T", "-- ", "--"})
+"""What stands behind year, month and day. `datetime.fromisoformat` also takes week dates and bare digits, which are
+more often something else, and any character before the time."""
 
 
 def to_bik_text(moment: datetime) -> str:
@@ -78,8 +81,7 @@ def _read(value: object) -> datetime | None:
 
 
 def _read_text(text: str) -> datetime | None:
-    # It also takes week dates and bare digits, which are more often something else, and any letter before the time.
-    if text[4:5] != "-" or text[7:8] != "-" or text[10:11] not in _BEFORE_THE_TIME:
+    if text[4:11:3] not in _BETWEEN_DATE_AND_TIME:
         return None
     try:
         return datetime.fromisoformat(text)
