@@ -185,17 +185,18 @@ def file_name(*identifiers: object) -> str:
 
 
 def _encode(letter: DeadLetter, now: datetime) -> bytes:
+    source = letter.source.decoded()
     line = {
         DEAD_LETTER_KEY: _VERSION,
-        "position": letter.source.position,
-        "place": letter.source.place,
+        "position": source.position,
+        "place": source.place,
         "reason": letter.rejection.reason.value,
         "detail": letter.rejection.detail,
         "message": letter.message,
         "status": letter.status,
         "attempts": letter.attempts,
         "rejected_at": now.isoformat(timespec="milliseconds"),
-        "row" if letter.source.is_row else "event": _readable(letter.source.raw),
+        "row" if source.is_row else "event": _readable(source.raw),
     }
     return msgspec.json.encode(line) + b"\n"
 

@@ -6,16 +6,25 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from contextvars import copy_context
+from enum import Enum
+from functools import partial
+from queue import SimpleQueue
 from typing import Any, TypeVar, cast
 
-__all__ = ["read_in_thread", "run"]
+__all__ = ["call_in_thread", "in_thread", "run"]
 
 _T = TypeVar("_T")
 
 _NAP = 0.02
 """Seconds after which the end of the work, or a signal, is noticed at the latest."""
+
+
+class _End(Enum):
+    """What comes after the last item of an iterator."""
+
+    END = "end"
 
 
 def run(work: Coroutine[Any, Any, _T], *, interrupted: Callable[[], None] = lambda: None) -> _T:
@@ -55,25 +64,40 @@ def run(work: Coroutine[Any, Any, _T], *, interrupted: Callable[[], None] = lamb
     return cast("_T", outcome)
 
 
-async def read_in_thread(read: Callable[[], _T]) -> _T:
-    """Do a read that blocks, as `asyncio.to_thread` does, in a thread that nobody waits for.
+async def in_thread(source: Iterator[_T]) -> AsyncGenerator[_T, None]:
+    """Go through an iterator that blocks, such as one that reads a file, in a thread that nobody waits for.
 
-    A read that hangs must not hold up the end of the task, and `asyncio.run` waits for the threads of `to_thread`.
+    A read that hangs must not hold up the end of the task, and `asyncio.run` waits for the threads of
+    `asyncio.to_thread`. It is one thread for all items: to start one for each takes longer than to read some.
     """
     loop = asyncio.get_running_loop()
-    future: asyncio.Future[_T] = loop.create_future()
+    wanted: SimpleQueue[asyncio.Future[_T | _End] | None] = SimpleQueue()
 
-    def settle(act: Callable[[Any], None], outcome: object) -> None:
+    def settle(act: Callable[[], None], future: asyncio.Future[_T | _End]) -> None:
         with contextlib.suppress(RuntimeError):  # the loop may have ended meanwhile
-            loop.call_soon_threadsafe(lambda: None if future.done() else act(outcome))
+            loop.call_soon_threadsafe(lambda: None if future.done() else act())
 
     def work() -> None:
-        try:
-            outcome = read()
-        except BaseException as error:  # noqa: BLE001 - it is raised where it is awaited
-            settle(future.set_exception, error)
-        else:
-            settle(future.set_result, outcome)
+        while future := wanted.get():
+            try:
+                settle(partial(future.set_result, next(source, _End.END)), future)
+            except BaseException as error:  # noqa: BLE001 - it is raised where the item is awaited
+                settle(partial(future.set_exception, error), future)
 
     threading.Thread(target=copy_context().run, args=(work,), name="bik-reading", daemon=True).start()
-    return await future
+    try:
+        while True:
+            future: asyncio.Future[_T | _End] = loop.create_future()
+            wanted.put(future)
+            item = await future
+            if isinstance(item, _End):
+                return
+            yield item
+    finally:
+        wanted.put(None)
+
+
+async def call_in_thread(work: Callable[[], _T]) -> _T:
+    """Make one call that blocks, in such a thread."""
+    async with contextlib.aclosing(in_thread(work() for _ in range(1))) as outcomes:
+        return await anext(outcomes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 import msgspec
@@ -19,7 +19,7 @@ MAX_BATCH_BYTES = 1_000_000
 """BIK documents no limit; common gateways take 1 MB a request."""
 
 
-class ReadyEvent(msgspec.Struct, frozen=True, kw_only=True):
+class ReadyEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An event that can go out, with its place in the input."""
 
     source: InputEvent
@@ -53,8 +53,11 @@ class Batch:
         """The position after its last event."""
         return self.events[-1].source.position + 1
 
-    def positions(self) -> Iterator[int]:
+    def positions(self) -> Iterable[int]:
         """The positions of its events in the input, rising."""
+        first, end = self.events[0].source.position, self.end
+        if end - first == len(self.events):
+            return range(first, end)
         return (event.source.position for event in self.events)
 
     def halves(self) -> tuple[Batch, Batch]:

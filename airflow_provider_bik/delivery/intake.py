@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 
 from airflow_provider_bik.delivery.batching import Batch, Batcher, ReadyEvent
 from airflow_provider_bik.delivery.checkpoint import Checkpoint
@@ -16,6 +17,8 @@ from airflow_provider_bik.events.inputs import InputEvent
 __all__ = ["Intake"]
 
 _SHORTER, _DIFFERENT = "the input has fewer", "some differ"
+
+_Read = tuple[InputEvent, EncodedEvent | Rejection]
 
 _IN_DOUBT = Rejection(reason=Reason.UNCONFIRMED, detail="an earlier try ended before its answer came")
 
@@ -55,10 +58,12 @@ class Intake:
         self._resumed = resumed
         self._done_before = Intervals(resumed.settled) if resumed else Intervals()
         self.doubt = _doubt(resumed) if resumed else Intervals()
-        # From here on nothing was settled or sent by an earlier try.
-        self._past_end = max((end for intervals in (self._done_before, self.doubt) for _, end in intervals), default=0)
-        self._verified = resumed is None or resumed.digest_to == 0
-        self._waiting: list[tuple[InputEvent, EncodedEvent | Rejection]] = []
+        past_end = max((end for intervals in (self._done_before, self.doubt) for _, end in intervals), default=0)
+        # From here on nothing was settled or sent by an earlier try, and every good event goes out.
+        self._all_go_out_from = math.inf if dry_run else past_end
+        self._verified_at = resumed.digest_to if resumed else 0
+        self._verified = self._verified_at == 0
+        self._waiting: list[_Read] = []
 
     @property
     def digest(self) -> str:
@@ -71,27 +76,38 @@ class Intake:
         Raises:
             BikInputChangedError: The input is not the one that an earlier try has sent from. Nothing of it is sent.
         """
-        encode, essences = self._contract.encode, []
-        for source in chunk:
-            encoded = source.problem or encode(source.raw)
-            self.read += 1
-            if isinstance(encoded, EncodedEvent):
-                essences.append(encoded.body)
-                self._outcomes.dropped_nulls += encoded.dropped_nulls
-                self._outcomes.dropped_created_at += encoded.dropped_created_at
-            else:
+        rest = chunk
+        if not self._verified:
+            missing = self._verified_at - self.read
+            sent_before, rest = self._encode_all(chunk[:missing]), chunk[missing:]
+            self._waiting += [pair for pair in sent_before if pair[0].position not in self._done_before]
+            if self.read < self._verified_at:
+                return
+            yield from self._verify()
+        yield from self._admit_all(self._encode_all(rest))
+
+    def _encode_all(self, chunk: Sequence[InputEvent]) -> list[_Read]:
+        """Encode what was read, and take it into the digest and the counts."""
+        read, essences, outcomes = [self._encode(source) for source in chunk], [], self._outcomes
+        for _, encoded in read:
+            if isinstance(encoded, Rejection):
                 essences.append(b"!" + encoded.reason.value.encode())
-            if not self._verified:
-                if source.position not in self._done_before:
-                    self._waiting.append((source, encoded))
-                if self._resumed is not None and self.read == self._resumed.digest_to:
-                    self._digest_all(essences)
-                    yield from self._verify()
-            elif (source.position >= self._past_end or source.position not in self._done_before) and (
-                full := self._admit(source, encoded)
-            ):
-                yield full
-        self._digest_all(essences)
+            else:
+                essences.append(encoded.body)
+                outcomes.dropped_nulls += encoded.dropped_nulls
+                outcomes.dropped_created_at += encoded.dropped_created_at
+        if essences:
+            # Encoded JSON holds no line end, so neighbours cannot melt together.
+            self._digest.update(b"\n".join(essences) + b"\n")
+        self.read += len(read)
+        return read
+
+    def _encode(self, source: InputEvent) -> _Read:
+        if source.line is not None:
+            if encoded := self._contract.encode_line(source.line):
+                return source, encoded
+            source = source.decoded()
+        return source, source.problem or self._contract.encode(source.raw)
 
     def finish(self) -> Iterator[Batch]:
         """The input is at its end; yields what is left."""
@@ -106,30 +122,32 @@ class Intake:
             raise self._changed(_DIFFERENT)
         self._verified = True
         waiting, self._waiting = self._waiting, []
-        for source, encoded in waiting:
-            if full := self._admit(source, encoded):
+        yield from self._admit_all(waiting)
+
+    def _admit_all(self, read: Iterable[_Read]) -> Iterator[Batch]:
+        for source, encoded in read:
+            if isinstance(encoded, Rejection):
+                if source.position not in self._done_before:
+                    self._outcomes.reject(source, encoded)
+            elif (source.position >= self._all_go_out_from or self._is_to_go_out(source, encoded)) and (
+                full := self._batcher.add(ReadyEvent(source=source, encoded=encoded))
+            ):
                 yield full
 
-    def _digest_all(self, essences: list[bytes]) -> None:
-        """Encoded JSON holds no line end, so neighbours cannot melt together."""
-        if essences:
-            self._digest.update(b"\n".join(essences) + b"\n")
-            essences.clear()
-
-    def _admit(self, source: InputEvent, encoded: EncodedEvent | Rejection) -> Batch | None:
-        if isinstance(encoded, Rejection):
-            self._outcomes.reject(source, encoded)
-            return None
+    def _is_to_go_out(self, source: InputEvent, encoded: EncodedEvent) -> bool:
+        """Whether an event goes out that an earlier try may have settled or sent, or that a dry run only counts."""
+        if source.position in self._done_before:
+            return False
         if self._dry_run:
             self._outcomes.pipelines[encoded.pipeline] += 1
             self._outcomes.settled.add(source.position, source.position + 1)
-            return None
-        if source.position < self._past_end and source.position in self.doubt:
+            return False
+        if source.position in self.doubt:
             if self._hold:
                 self._outcomes.reject(source, _IN_DOUBT)
-                return None
+                return False
             self._outcomes.possible_duplicates.add(source.position, source.position + 1)
-        return self._batcher.add(ReadyEvent(source=source, encoded=encoded))
+        return True
 
     def _changed(self, how: str) -> BikInputChangedError:
         before = self._resumed.digest_to if self._resumed else 0

@@ -38,7 +38,10 @@ class Intervals:
         self._ends[first:last] = [end]
 
     def add_all(self, positions: Iterable[int]) -> None:
-        """Take in single numbers; runs of neighbours cost one step."""
+        """Take in single numbers; runs of neighbours cost one step, and a range costs no more than that."""
+        if isinstance(positions, range) and positions.step == 1:
+            self.add(positions.start, positions.stop)
+            return
         start = end = -1
         for position in positions:
             if position == end:

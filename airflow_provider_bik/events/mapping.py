@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-import msgspec
-
 from airflow_provider_bik.errors import BikConfigError
 from airflow_provider_bik.events.catalogue import CatalogueHints
 from airflow_provider_bik.events.columns import Column, Constant, source_json
@@ -22,8 +20,6 @@ __all__ = ["Column", "Constant", "EventMapping", "map_rows"]
 
 _FIELDS = {"name": "name", "email": "email", "phone_number": "phoneNumber", "created_at": "createdAt"}
 """Arguments that name a column, and BIK's names of the fields."""
-
-_decode = msgspec.json.Decoder().decode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -172,7 +168,7 @@ def map_rows(
     not be read, goes on with its problem, as a row.
 
     Args:
-        source: What was read. An item's ``raw`` may be the undecoded bytes of a JSON line.
+        source: What was read.
         mapping: How; without one everything stays as it is.
         hints: Told of every event that was made.
 
@@ -184,15 +180,13 @@ def map_rows(
 
 def _map_rows(source: Iterator[InputEvent], mapping: EventMapping, hints: CatalogueHints) -> Iterator[InputEvent]:
     checked = False
-    for item in source:
+    for item in (each.decoded() for each in source):
         if item.is_row is False:
             yield item
             continue
         raw, problem = item.raw, item.problem
         if problem is not None and problem.reason is Reason.MAPPING_MISSING:
             problem = None
-        if problem is None and type(raw) is bytes:
-            raw, problem = _decoded(raw)
         if problem is None:
             if not checked and isinstance(raw, Mapping):
                 mapping.check_columns(list(raw))
@@ -208,13 +202,3 @@ def _map_rows(source: Iterator[InputEvent], mapping: EventMapping, hints: Catalo
         yield InputEvent(
             position=item.position, place=item.place, raw=raw, problem=problem, attempts=item.attempts, is_row=True
         )
-
-
-def _decoded(line: bytes) -> tuple[object, Rejection | None]:
-    try:
-        raw = _decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return line.decode("utf-8", "replace"), Rejection(reason=Reason.NOT_READABLE, detail="not JSON")
-    if not isinstance(raw, dict):
-        return raw, Rejection(reason=Reason.NOT_READABLE, detail="not a JSON object")
-    return raw, None

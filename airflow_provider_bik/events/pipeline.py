@@ -45,6 +45,10 @@ class Mode(StrEnum):
     MIGRATION = "migration"
 
 
+# Python 3.11 looks the members of an enum up in Python code, which is too dear for every event.
+_AUTO, _REALTIME_ONLY = Mode.AUTO, Mode.REALTIME
+_REALTIME, _MIGRATION = Pipeline.REALTIME, Pipeline.MIGRATION
+
 RULE: Mapping[tuple[Mode, bool], Pipeline | Reason] = MappingProxyType(
     {
         (Mode.AUTO, False): Pipeline.REALTIME,
@@ -74,13 +78,19 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def pipeline(self) -> Pipeline:
         """The pipeline, which follows from the date."""
-        return Pipeline.REALTIME if self.created_at is None else Pipeline.MIGRATION
+        return _REALTIME if self.created_at is None else _MIGRATION
+
+    @property
+    def pair(self) -> tuple[str, bool] | tuple[None, None]:
+        """What ``createdAt`` and ``isMigration`` say: both or neither."""
+        return (None, None) if self.created_at is None else (to_bik_text(self.created_at), True)
 
     def fields(self) -> dict[str, str | bool]:
         """Both fields or neither, ready to be put into the event."""
-        if self.created_at is None:
-            return {}
-        return {"createdAt": to_bik_text(self.created_at), "isMigration": True}
+        created_at, is_migration = self.pair
+        return (
+            {} if created_at is None or is_migration is None else {"createdAt": created_at, "isMigration": is_migration}
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,13 +125,13 @@ class PipelineRule:
             return Rejection(reason=verdict, detail=f"createdAt, with pipeline={self.mode.value}")
         else:
             route = Route(created_at=created_at)
-        if said is not None and said is not (route.pipeline is Pipeline.MIGRATION):
+        if said is not None and said is not (route.pipeline is _MIGRATION):
             sent_as = f"pipeline={self.mode.value} makes it {route.pipeline.value}"
             detail = f"the event says isMigration={str(said).lower()}, {sent_as}"
             return Rejection(reason=Reason.FLAG_CONFLICT, detail=detail)
         return route
 
     def _sent_without_date(self, created_at: datetime, now: datetime) -> bool:
-        if self.mode is Mode.REALTIME:
+        if self.mode is _REALTIME_ONLY:
             return self.drop_created_at
-        return self.mode is Mode.AUTO and self.realtime_max_age is not None and now - created_at < self.realtime_max_age
+        return self.realtime_max_age is not None and self.mode is _AUTO and now - created_at < self.realtime_max_age

@@ -11,7 +11,7 @@ from airflow_provider_bik.dead_letters import DEAD_LETTER_KEY
 from airflow_provider_bik.events import Reason, Rejection
 from airflow_provider_bik.events.inputs import InputEvent
 
-__all__ = ["MAX_LINE_BYTES", "input_event", "lines_of", "read_line"]
+__all__ = ["MAX_LINE_BYTES", "UndecodedLine", "input_event", "lines_of", "read_line"]
 
 MAX_LINE_BYTES = 4 * 1024 * 1024
 """A longer line is one rejection; without a bound, a file without line ends would be read into memory whole."""
@@ -37,8 +37,23 @@ def lines_of(file: IO[bytes]) -> Iterator[bytes]:
     yield rest
 
 
+class UndecodedLine(InputEvent, frozen=True, kw_only=True, gc=False):
+    """A line that stays bytes for as long as nobody has to know more of it than `Contract.encode_line` finds out."""
+
+    def decoded(self) -> InputEvent:
+        """Decode the line; what is not a JSON object becomes an item with a problem."""
+        line = self.line or b""
+        try:
+            raw = _decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return _unreadable(line, "not JSON", position=self.position, place=self.place)
+        if not isinstance(raw, dict):
+            return _unreadable(line, "not a JSON object", position=self.position, place=self.place)
+        return input_event(raw, position=self.position, place=self.place)
+
+
 def read_line(line: bytes, *, position: int, place: str) -> InputEvent:
-    """Decode one line; what is not a JSON object becomes an item with a problem.
+    """Take one line, undecoded.
 
     Args:
         line: Without its end; nothing but white space is the caller's to skip.
@@ -47,13 +62,7 @@ def read_line(line: bytes, *, position: int, place: str) -> InputEvent:
     """
     if len(line) > MAX_LINE_BYTES:
         return _unreadable(line[:1000], f"longer than {MAX_LINE_BYTES} bytes", position=position, place=place)
-    try:
-        raw = _decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _unreadable(line, "not JSON", position=position, place=place)
-    if not isinstance(raw, dict):
-        return _unreadable(line, "not a JSON object", position=position, place=place)
-    return input_event(raw, position=position, place=place)
+    return UndecodedLine(position=position, place=place, line=line)
 
 
 def _unreadable(line: bytes, detail: str, *, position: int, place: str) -> InputEvent:

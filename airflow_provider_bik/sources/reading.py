@@ -17,7 +17,7 @@ from airflow_provider_bik.events.inputs import InputEvent
 from airflow_provider_bik.sources.files import read_files
 from airflow_provider_bik.sources.formats import format_named
 from airflow_provider_bik.sources.ndjson import input_event
-from airflow_provider_bik.threads import read_in_thread
+from airflow_provider_bik.threads import in_thread
 
 __all__ = ["CHUNK_SIZE", "SLICE_SIZE", "in_chunks", "read_events"]
 
@@ -52,13 +52,12 @@ def read_events(events: object, *, file_format: str | None = None) -> Iterator[I
             yield input_event(item, position=next(positions), place=place)
 
 
-async def in_chunks(source: Iterator[InputEvent], size: int = CHUNK_SIZE) -> AsyncIterator[Sequence[InputEvent]]:
+def in_chunks(source: Iterator[InputEvent], size: int = CHUNK_SIZE) -> AsyncIterator[Sequence[InputEvent]]:
     """Read a source in another thread, a few hundred items at a time.
 
     Slow storage must not hold up the event loop: answers would look as if they had timed out.
     """
-    while chunk := await read_in_thread(lambda: list(islice(source, size))):
-        yield chunk
+    return in_thread(iter(lambda: list(islice(source, size)), []))
 
 
 def _flatten(events: object) -> Iterator[tuple[object, str]]:

@@ -16,7 +16,7 @@ from airflow_provider_bik.events.inputs import InputEvent
 from airflow_provider_bik.events.rows import decode_row, encode_value
 from airflow_provider_bik.hooks.bik import StopSwitch
 from airflow_provider_bik.spool import Spool
-from airflow_provider_bik.threads import read_in_thread, run
+from airflow_provider_bik.threads import call_in_thread, run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,10 +73,10 @@ def stoppable(work: Callable[[], _T], *, stopping: StopSwitch, cancel: Callable[
 
     async def watch() -> _T:
         ordered = asyncio.ensure_future(stopping.event().wait())
-        working = asyncio.ensure_future(read_in_thread(work))
+        working = asyncio.ensure_future(call_in_thread(work))
         await asyncio.wait({working, ordered}, return_when=asyncio.FIRST_COMPLETED)
         if not working.done():
-            cancelling = asyncio.ensure_future(read_in_thread(cancel))
+            cancelling = asyncio.ensure_future(call_in_thread(cancel))
             await asyncio.wait({working}, timeout=GRACE)
             cancelling.cancel()
         ordered.cancel()

@@ -23,6 +23,7 @@ from airflow_provider_bik.events import Contract, EncodedEvent, Reason, Rejectio
 from airflow_provider_bik.events.inputs import InputEvent
 from airflow_provider_bik.events.mapping import Column, Constant, EventMapping, map_rows
 from airflow_provider_bik.events.values import MAX_DEPTH, MAX_INTEGER
+from airflow_provider_bik.sources.ndjson import read_line
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 CONTRACT = Contract(now=NOW)
@@ -607,7 +608,8 @@ def test_a_row_that_cannot_become_an_event_stays_a_row_with_its_problem() -> Non
 
 
 def test_a_line_that_is_still_bytes_is_decoded_first() -> None:
-    good, broken, array = mapped(item(b'{"email":"a","id":1}'), item(b"{"), item(b"[1]"))
+    lines = (b'{"email":"a","id":1}', b"{", b"[1]")
+    good, broken, array = mapped(*(read_line(line, position=n, place=f"f:{n + 1}") for n, line in enumerate(lines)))
     assert cast_dict(cast("dict[str, object]", good.raw)) == {"id": 1}
     for unreadable in (broken, array):
         assert unreadable.is_row

@@ -73,7 +73,8 @@ COMPRESSIONS: Mapping[str, Callable[[bytes], bytes]] = {
 
 def read(given: object, **options: Any) -> list[InputEvent]:
     """Everything that an input holds; a local path may be given as a `Path`."""
-    return list(read_events(str(given) if isinstance(given, Path) else given, **options))
+    source = read_events(str(given) if isinstance(given, Path) else given, **options)
+    return [item.decoded() for item in source]
 
 
 def rows_in(given: object, **options: Any) -> list[object]:

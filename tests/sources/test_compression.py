@@ -43,7 +43,8 @@ def test_a_packed_file_that_is_cut_short_is_an_error_after_what_can_be_read(
 ) -> None:
     whole = COMPRESSIONS[packed](ndjson(ROWS))
     (tmp_path / f"a.ndjson{packed}").write_bytes(whole[: len(whole) - cut] if cut else b"")
-    source, seen = read_events(str(tmp_path / f"a.ndjson{packed}")), list[object]()
+    source = (item.decoded() for item in read_events(str(tmp_path / f"a.ndjson{packed}")))
+    seen = list[object]()
     with pytest.raises(BikStorageError, match=rf"a.ndjson{packed} cannot be read \(it is cut short\)"):
         seen.extend(item.raw for item in source)
     assert seen == ROWS[: len(seen)]
