@@ -15,7 +15,7 @@ from airflow_provider_bik.sources import csv_rows
 from airflow_provider_bik.sources.compression import plain_bytes
 from airflow_provider_bik.sources.formats import FileFormat, format_of
 from airflow_provider_bik.sources.json_array import BrokenArrayError, items_of
-from airflow_provider_bik.sources.ndjson import input_event, lines_of, read_line
+from airflow_provider_bik.sources.ndjson import input_event, read_line, read_lines
 from airflow_provider_bik.sources.paths import files_of, opened
 from airflow_provider_bik.sources.rows import NumberedRow, Unreadable
 
@@ -65,9 +65,7 @@ def _items(file: IO[bytes], name: str, positions: Iterator[int], chosen: FileFor
         case FileFormat.JSON if plain.peek().lstrip().startswith(b"["):
             yield from _array(plain, name, positions)
         case _:
-            for number, line in enumerate(lines_of(plain), start=1):
-                if line and not line.isspace():
-                    yield read_line(line, position=next(positions), place=f"{name}:{number}")
+            yield from read_lines(plain, name=name, positions=positions)
 
 
 def _parquet_rows(file: IO[bytes], name: str) -> Iterator[NumberedRow]:

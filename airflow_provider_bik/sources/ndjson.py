@@ -11,7 +11,7 @@ from airflow_provider_bik.dead_letters import DEAD_LETTER_KEY
 from airflow_provider_bik.events import Reason, Rejection
 from airflow_provider_bik.events.inputs import InputEvent
 
-__all__ = ["MAX_LINE_BYTES", "UndecodedLine", "input_event", "lines_of", "read_line"]
+__all__ = ["MAX_LINE_BYTES", "UndecodedLine", "input_event", "lines_of", "read_line", "read_lines"]
 
 MAX_LINE_BYTES = 4 * 1024 * 1024
 """A longer line is one rejection; without a bound, a file without line ends would be read into memory whole."""
@@ -50,6 +50,19 @@ class UndecodedLine(InputEvent, frozen=True, kw_only=True, gc=False):
         if not isinstance(raw, dict):
             return _unreadable(line, "not a JSON object", position=self.position, place=self.place)
         return input_event(raw, position=self.position, place=self.place)
+
+
+def read_lines(file: IO[bytes], *, name: str, positions: Iterator[int]) -> Iterator[InputEvent]:
+    """The items of a file; lines of nothing but white space are none.
+
+    Args:
+        file: Open, not compressed.
+        name: Of the file, for the places.
+        positions: Gives each item its number in the whole input.
+    """
+    for number, line in enumerate(lines_of(file), start=1):
+        if line and not line.isspace():
+            yield read_line(line, position=next(positions), place=f"{name}:{number}")
 
 
 def read_line(line: bytes, *, position: int, place: str) -> InputEvent:
