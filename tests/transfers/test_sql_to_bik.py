@@ -223,9 +223,10 @@ def test_another_run_of_the_same_delivery_asks_the_database_if_nothing_was_sent(
 
     sqlite.run(orders(3))
     first = Task(tmp_path, "run 1", delivery_id="orders of a day")
-    with monkeypatch.context() as patched, pytest.raises(AirflowException, match="The disk is gone"):
+    with monkeypatch.context() as patched:
         patched.setattr("airflow_provider_bik.spool.Spool.rows", breaks)
-        first.execute()
+        with pytest.raises(AirflowException, match="The disk is gone"):
+            first.execute()
     assert len(first.files("spool")) == 1
     sqlite.run("INSERT INTO orders VALUES (4, 'c4@example.com')")
     task = Task(tmp_path, "run 2", delivery_id="orders of a day")
