@@ -34,14 +34,14 @@ class SpoolHeader(msgspec.Struct, frozen=True, kw_only=True):
         bik_spool: The version of the form.
         query: Digest of the query and its parameters.
         columns: Their names.
-        clears: Airflow's ``ti.max_tries`` when it was written, which a clear of the task makes grow.
+        series: Names the tries that read it whatever happens: those of one run, up to the next clear.
         base: The state of the watermark that the query began from, if there is one.
     """
 
     bik_spool: int = _VERSION
     query: str
     columns: list[str]
-    clears: int = 0
+    series: str = ""
     base: dict[str, Any] | None = None
 
 

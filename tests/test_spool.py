@@ -17,7 +17,7 @@ from airflow_provider_bik.errors import BikStorageError
 from airflow_provider_bik.spool import Spool, SpoolHeader
 from airflow_provider_bik.storage import write_private
 
-HEADER = SpoolHeader(query="q", columns=["a", "b"], clears=2, base={"watermark": 5})
+HEADER = SpoolHeader(query="q", columns=["a", "b"], series="run 2", base={"watermark": 5})
 LINES = [b"[1]", b'{"before":[0,"x"]}', b"[2]", b'["end"]']
 
 

@@ -26,6 +26,8 @@ def check_arguments(operator: SqlToBikOperator) -> None:
     if cursor_of(operator) is not None:
         kept = "watermark_column needs a dead_letter_path: a rejected row counts as settled only if it is kept"
         _require(bool(operator.dead_letter_path), kept)
+        named = "delivery_id does not go with watermark_column: each of its runs delivers something else"
+        _require(operator.delivery_id is None, named)
         bound_parameters(operator.parameters, None)
 
 

@@ -45,7 +45,8 @@ class SqlToBikOperator(BikSendEventsOperator):
         parameters: Values that the driver binds, in its own style. (template)
         fetch_size: Rows asked of the database at a time.
         watermark_column: Column by which the rows grow and are ordered. Each run reads from where the last one ended:
-            sql gets the bound as the parameter ``watermark``, for ``WHERE … >= …``. Needs a ``dead_letter_path``.
+            sql gets the bound as the parameter ``watermark``, for ``WHERE … >= …``. Needs a ``dead_letter_path``, and
+            takes no ``delivery_id``.
         watermark_start: Where the first run begins: a number, date, datetime or text, of the column's kind.
         watermark_lookback: How far behind the watermark late rows are looked for: a timedelta, or a number for a column
             of numbers.
@@ -140,13 +141,14 @@ class SqlToBikOperator(BikSendEventsOperator):
             raise BikConfigError(message)
         spool, incremental = self._spool(context, delivery_settings(self)), self._incremental(context)
         query = query_digest(self.conn_id, self.sql, self.parameters, self.watermark_column)
+        series = f"{context['ti'].run_id} {start.clears}"
         header = spool.find()
-        if header is not None and self._counts(header, query, start):
+        if header is not None and self._counts(header, query, series, start):
             self._check_columns(header.columns)
             if incremental is not None:
                 incremental.resume(header)
         else:
-            header = self._extract(spool, query, start, incremental)
+            header = self._extract(spool, query, series, incremental)
         self._header = header
         return input_events(spool, header.columns)
 
@@ -154,18 +156,18 @@ class SqlToBikOperator(BikSendEventsOperator):
         if self.mapping is not None:
             self.mapping.check_columns(columns)
 
-    def _counts(self, header: SpoolHeader, query: str, start: Checkpoint) -> bool:
+    def _counts(self, header: SpoolHeader, query: str, series: str, start: Checkpoint) -> bool:
         """Whether a spool is this try's input: that of the same query, and of the same delivery."""
         if header.query != query:
             self.log.warning("The spool is that of another query: sql or its parameters have changed. It is replaced.")
             return False
         # A clear after success starts over, with what the database holds by then; after a failure it goes on.
-        if header.clears != start.clears and not start.digest_to:
+        if header.series != series and not start.digest_to:
             return False
         self.log.info("Reading the rows from the spool of an earlier try; the database is not asked again.")
         return True
 
-    def _extract(self, spool: Spool, digest: str, start: Checkpoint, incremental: Incremental | None) -> SpoolHeader:
+    def _extract(self, spool: Spool, digest: str, series: str, incremental: Incremental | None) -> SpoolHeader:
         """Run the query into the spool."""
         began, state, parameters, counted = time.monotonic(), None, self.parameters, 0
         if incremental is not None:
@@ -185,7 +187,7 @@ class SqlToBikOperator(BikSendEventsOperator):
                 result = rows(next(blocks), blocks)
                 self._check_columns(query.columns)
                 base = None if state is None else msgspec.to_builtins(state)
-                header = SpoolHeader(query=digest, columns=query.columns, clears=start.clears, base=base)
+                header = SpoolHeader(query=digest, columns=query.columns, series=series, base=base)
                 if incremental is None or state is None:
                     lines: Iterator[bytes] = map(encode_row, result)
                 else:

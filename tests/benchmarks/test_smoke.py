@@ -24,3 +24,17 @@ def test_the_quick_mode_prints_its_three_tables() -> None:
     assert {line.split(" | ")[2] for line in compared[2:]} == set(CONTESTANTS)
     assert len(sizes) == 2 + 2
     assert all(line.endswith(("| yes |", "| no |")) for line in goals[2:])
+
+
+def test_the_measurement_of_a_database_prints_its_two_tables() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "benchmarks.sql", "2000"],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        cwd=ROOT,
+    )
+    whole, steps = (table.splitlines() for table in ran.stdout.split("\n\n"))
+    assert whole[2].startswith("| 2,000 |")
+    assert len(steps) == 2 + 5

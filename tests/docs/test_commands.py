@@ -24,6 +24,7 @@ NOT_RUN = {
     "make clean": "it would remove the environment in which these tests run",
     "make storm": "it takes half an hour; `make test` runs a short form",
     "make bench": "it takes some minutes; `make test` runs a quick form",
+    "python -m benchmarks.sql": "it takes some minutes; `make test` runs it over a small table",
     "python -m tests.delivery.simulation": "it prints the figures that `make test` compares with the scenario files",
     "make demo KEEP=1": "it stays up until Ctrl-C; without KEEP it is run by the gate",
     "airflow backfill create": "it needs a running Airflow; tests/scheduler asks for the same backfill by the REST API",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
 
-from airflow_provider_bik.errors import BikConfigError, BikDatabaseError, BikUnresolvedError
+from airflow_provider_bik.errors import BikConfigError, BikDatabaseError, BikStorageError, BikUnresolvedError
 from airflow_provider_bik.events.mapping import EventMapping
 from airflow_provider_bik.sandbox import Fault, FaultPlan, Sandbox
 from airflow_provider_bik.transfers.sql_to_bik import SqlToBikOperator
@@ -213,6 +214,26 @@ def test_a_spool_that_a_worker_left_at_the_very_end_does_not_count_after_a_clear
     assert task.files("spool") == []
 
 
+def test_another_run_of_the_same_delivery_asks_the_database_if_nothing_was_sent(
+    bik: Sandbox, sqlite: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(_spool: object) -> Iterator[bytes]:
+        message = "The disk is gone."
+        raise BikStorageError(message)
+
+    sqlite.run(orders(3))
+    first = Task(tmp_path, "run 1", delivery_id="orders of a day")
+    with monkeypatch.context() as patched:
+        patched.setattr("airflow_provider_bik.spool.Spool.rows", breaks)
+        with pytest.raises(AirflowException, match="The disk is gone"):
+            first.execute()
+    assert len(first.files("spool")) == 1
+    sqlite.run("INSERT INTO orders VALUES (4, 'c4@example.com')")
+    task = Task(tmp_path, "run 2", delivery_id="orders of a day")
+    assert task.execute()["confirmed"] == 4
+    assert task.files("spool") == []
+
+
 def test_the_spool_of_another_query_does_not_count(
     bik: Sandbox, sqlite: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -326,6 +347,11 @@ def test_on_kill_ends_an_extraction_between_two_fetches(bik: Sandbox, sqlite: Da
         (
             {"watermark_column": "id", "watermark_start": 0, "dead_letter_path": "x", "parameters": {"watermark": 1}},
             "must not have the name watermark",
+        ),
+        (
+            {"watermark_column": "id", "watermark_start": 0, "dead_letter_path": "x"}
+            | {"delivery_id": "x", "checkpoint_path": "x"},
+            "delivery_id does not go with watermark_column",
         ),
         ({"batch_size": 0}, "batch_size must be"),
     ],
