@@ -10,19 +10,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from itertools import islice
-from typing import ClassVar
+from typing import ClassVar, Protocol
 from uuid import uuid4
 
 import msgspec
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from airflow_provider_bik.delivery import DeadLetter
+from airflow_provider_bik.delivery.outcomes import DeadLetterSink
 from airflow_provider_bik.delivery.progress import Intervals
 from airflow_provider_bik.errors import BikStorageError
 from airflow_provider_bik.events.values import MAX_DEPTH, is_null, plain
 from airflow_provider_bik.storage import storage_path, write_private
 
-__all__ = ["DEAD_LETTER_KEY", "DeadLetterFile", "NoDeadLetters", "file_name"]
+__all__ = ["DEAD_LETTER_KEY", "DeadLetterFile", "DeadLetters", "NoDeadLetters", "file_name"]
 
 DEAD_LETTER_KEY = "dead_letter"
 """A JSON object with this key is a dead letter; the value is the version of its form."""
@@ -33,6 +34,19 @@ _BLOCK_BYTES = 256 * 1024
 _LONGEST_NAME = 150
 _MOST_ITEMS = 10_000
 _ROUGHLY_64_BITS = 2**63
+
+
+class DeadLetters(DeadLetterSink, Protocol):
+    """Where dead letters go, and how they are made one file at the end."""
+
+    def check(self) -> None:
+        """Prove that dead letters can be written."""
+
+    def join(self) -> str | None:
+        """Make one file of what was written; returns where it is, if there is any."""
+
+    def tidy(self) -> None:
+        """Remove what no longer counts."""
 
 
 class NoDeadLetters:

@@ -13,7 +13,7 @@ from functools import partial
 from queue import SimpleQueue
 from typing import Any, TypeVar, cast
 
-__all__ = ["call_in_thread", "in_thread", "run"]
+__all__ = ["StopSwitch", "call_in_thread", "in_thread", "run"]
 
 _T = TypeVar("_T")
 
@@ -101,3 +101,27 @@ async def call_in_thread(work: Callable[[], _T]) -> _T:
     """Make one call that blocks, in such a thread."""
     async with contextlib.aclosing(in_thread(work() for _ in range(1))) as outcomes:
         return await anext(outcomes)
+
+
+class StopSwitch:
+    """Tells a delivery, from a signal handler or another thread, to end in order."""
+
+    def __init__(self) -> None:
+        self._pressed = False
+        self._bound: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
+
+    def press(self) -> None:
+        """End delivery; does nothing if there is none."""
+        self._pressed = True
+        if self._bound is not None:
+            loop, event = self._bound
+            with contextlib.suppress(RuntimeError):  # the loop may have ended a moment ago
+                loop.call_soon_threadsafe(event.set)
+
+    def event(self) -> asyncio.Event:
+        """The event for the loop that is running."""
+        event = asyncio.Event()
+        self._bound = (asyncio.get_running_loop(), event)
+        if self._pressed:
+            event.set()
+        return event

@@ -40,8 +40,8 @@ PARALLEL = 2
 WINDOW = "{% set window = ti.xcom_pull(task_ids='plan')[ti.map_index] %}{{ window['start'] }} {{ window['end'] }}"
 """Both ends: a window that ends later has rows that the shorter one had not."""
 
-COUNTS = ("read", "confirmed", "deliverable", "rejected", "unresolved", "possible_duplicates", "requests")
-COLUMNS = COUNTS[:5]
+COLUMNS = ("read", "confirmed", "deliverable", "rejected", "unresolved")
+COUNTS = (*COLUMNS, "possible_duplicates", "requests", "planned_requests")
 
 log = logging.getLogger(__name__)
 
@@ -158,6 +158,9 @@ def bik_historical_backfill() -> None:
         totals = add_up([report for kind in reports for report in kind])
         lines = table(windows, [add_up(list(window)) for window in zip(*reports, strict=True)])
         log.info("What became of the events:\n%s\nTotals: %s", lines, totals)
+        if planned := totals["planned_requests"]:
+            seconds = planned / REQUESTS_PER_SECOND
+            log.info("Sending it takes %d requests or more, so at least %.0f s at the rate given.", planned, seconds)
         return totals
 
     check(windows, *(send.output for send in sending))

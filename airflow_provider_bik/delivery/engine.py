@@ -2,7 +2,7 @@
 
 Requests are tasks; everything else happens in that one loop, so no state is ever touched from two places. What the
 loop does is decided elsewhere: `intake` and `batching` say what goes together, `retry` what an answer means, `pacing`
-how fast, `lease` when to write the checkpoint.
+how fast, `lease` when to write the checkpoint. The file is a long one, for that one loop has one state.
 """
 
 from __future__ import annotations
@@ -151,6 +151,7 @@ class _Engine:
             read=self.intake.read,
             complete=self.exhausted,
             seconds=self._seconds(),
+            ceiling=self.settings.max_requests_per_second,
             dry_run=self.settings.dry_run,
             stop=self.settler.stop,
             stop_detail=self.settler.stop_detail,

@@ -113,7 +113,10 @@ class Intake:
         """The input is at its end; yields what is left."""
         if not self._verified:
             raise self._changed(_SHORTER)
-        if last := self._batcher.flush():
+        last = self._batcher.flush()
+        if last and self._dry_run:
+            self._outcomes.planned_requests += 1
+        elif last:
             yield last
 
     def _verify(self) -> Iterator[Batch]:
@@ -141,6 +144,8 @@ class Intake:
         if self._dry_run:
             self._outcomes.pipelines[encoded.pipeline] += 1
             self._outcomes.settled.add(source.position, source.position + 1)
+            if self._batcher.add(ReadyEvent(source=source, encoded=encoded)):
+                self._outcomes.planned_requests += 1
             return False
         if source.position in self.doubt:
             if self._hold:
@@ -153,7 +158,7 @@ class Intake:
         before = self._resumed.digest_to if self._resumed else 0
         return BikInputChangedError(
             f"The input is not the one that an earlier try of this task has sent from: among its first {before} "
-            f"events, {how}. "
+            f"events, {how}, or an argument that shapes them has changed. "
             "Nothing was sent in this try. Restore the input and clear the task to go on; or delete the task's "
             "checkpoint "
             "(key bik_delivery in the Storage tab, or the file at checkpoint_path) to start over, which sends again "

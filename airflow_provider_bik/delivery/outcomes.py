@@ -61,6 +61,7 @@ class Outcomes:
     Attributes:
         settled: Positions that are confirmed, or rejected and written down.
         pipelines: Confirmed events by pipeline; in a dry run, deliverable ones.
+        planned_requests: In a dry run, what sending would take at least.
         letters: Dead letters that are not written down yet.
     """
 
@@ -74,6 +75,7 @@ class Outcomes:
     dropped_created_at: int = 0
     requests: int = 0
     failed_requests: int = 0
+    planned_requests: int = 0
     letters: list[DeadLetter] = field(default_factory=list)
 
     @classmethod

@@ -35,6 +35,8 @@ class ReportDict(TypedDict):
     dropped_created_at: int
     requests: int
     failed_requests: int
+    planned_requests: int
+    planned_seconds: float | None
     seconds: float
     events_per_second: float
     stopped_by: str | None
@@ -61,6 +63,8 @@ class DeliveryReport:
         dropped_created_at: Events whose date was left out, as the user asked.
         requests: Requests made.
         failed_requests: Requests that were not confirmed.
+        planned_requests: In a dry run, requests that sending would take at least.
+        planned_seconds: How long these would take at the ceiling of the rate, if there is one.
         seconds: How long it took.
         stop: Why it ended early, if it did.
         stop_detail: The answer behind it, in safe words.
@@ -85,6 +89,8 @@ class DeliveryReport:
     dropped_created_at: int
     requests: int
     failed_requests: int
+    planned_requests: int
+    planned_seconds: float | None
     seconds: float
     stop: Stop | None = None
     stop_detail: str = ""
@@ -106,6 +112,7 @@ class DeliveryReport:
         read: int,
         complete: bool,
         seconds: float,
+        ceiling: float | None,
         dry_run: bool,
         stop: Stop | None,
         stop_detail: str,
@@ -119,6 +126,7 @@ class DeliveryReport:
             read: Events read; with an early end, an earlier try may have settled events that this one has not read.
             complete: Whether the input was read to its end.
             seconds: How long it took.
+            ceiling: Of the rate, in requests a second.
             dry_run: Whether nothing was sent on purpose.
             stop: Why it ended early, if it did.
             stop_detail: The answer behind it.
@@ -139,6 +147,8 @@ class DeliveryReport:
             dropped_created_at=outcomes.dropped_created_at,
             requests=outcomes.requests,
             failed_requests=outcomes.failed_requests,
+            planned_requests=outcomes.planned_requests,
+            planned_seconds=outcomes.planned_requests / ceiling if dry_run and ceiling else None,
             seconds=seconds,
             stop=stop,
             stop_detail=stop_detail,
@@ -183,6 +193,8 @@ class DeliveryReport:
             "dropped_created_at": self.dropped_created_at,
             "requests": self.requests,
             "failed_requests": self.failed_requests,
+            "planned_requests": self.planned_requests,
+            "planned_seconds": None if self.planned_seconds is None else round(self.planned_seconds, 1),
             "seconds": round(self.seconds, 3),
             "events_per_second": round(self.confirmed / self.seconds, 1) if self.seconds else 0.0,
             "stopped_by": self.stop.value if self.stop else None,
@@ -204,6 +216,9 @@ class DeliveryReport:
             parts.append(f"null values left out {self.dropped_nulls}")
         if self.dropped_created_at:
             parts.append(f"dates left out {self.dropped_created_at}")
+        if self.dry_run:
+            at_the_ceiling = "" if self.planned_seconds is None else f", {self.planned_seconds:.0f} s at the ceiling"
+            parts.append(f"to be sent in {self.planned_requests} requests or more{at_the_ceiling}")
         return f"{', '.join(parts)}; {self.requests} requests in {self.seconds:.1f} s"
 
     def reasons_text(self) -> str:

@@ -5,20 +5,19 @@ Field names, types and what is required are from BIK's documentation of ``sendEv
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
-from typing import Annotated, TypeVar
+from typing import TypeVar
 
 import msgspec
-from msgspec import Meta
 
 from airflow_provider_bik.events.phone import NationalNumbers, parse_phone
 from airflow_provider_bik.events.pipeline import Pipeline, PipelineRule, Route
+from airflow_provider_bik.events.plain_events import PlainEvent, plain_event, plain_line
 from airflow_provider_bik.events.reasons import Reason, Rejection
 from airflow_provider_bik.events.times import parse_time
-from airflow_provider_bik.events.values import MAX_INTEGER, MAX_VALUES, Refusal, ValueReader, is_null, plain
+from airflow_provider_bik.events.values import Refusal, ValueReader, is_null, plain
 
 __all__ = ["FIELDS", "MAX_EVENT_BYTES", "Contract", "EncodedEvent"]
 
@@ -49,40 +48,6 @@ class EncodedEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     dropped_created_at: bool = False
 
 
-_Integer = Annotated[int, Meta(ge=-MAX_INTEGER, le=MAX_INTEGER)]
-_Finite = Annotated[float, Meta(ge=-sys.float_info.max, le=sys.float_info.max)]
-
-
-class _PlainEvent(
-    msgspec.Struct, kw_only=True, rename="camel", omit_defaults=True, forbid_unknown_fields=True, gc=False
-):
-    """The form that nearly all events have; msgspec checks it many times faster than `ValueReader`.
-
-    Its fields stand in the order of `FIELDS`, for it is encoded as it is.
-    """
-
-    name: str | None = None
-    phone_number: str | int | None = None
-    email: str | None = None
-    event_name: str
-    event_properties: Annotated[dict[str, str | bool | _Integer | _Finite | None], Meta(max_length=MAX_VALUES)]
-    created_at: str | int | float | None = None
-    is_migration: bool | None = None
-
-    def drop_nulls(self) -> int:
-        """Leave null properties out; returns how many there were."""
-        given = self.event_properties
-        self.event_properties = {key: value for key, value in given.items() if value is not None}
-        return len(given) - len(self.event_properties)
-
-
-_decode_plain = msgspec.json.Decoder(_PlainEvent).decode
-
-_PLAIN_FIELDS = frozenset({str, int, float, bool, dict, type(None)})
-_PLAIN_VALUES = frozenset({str, int, float, bool, type(None)})
-_PLAIN_KEYS = frozenset({str})
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contract:
     """Checks and encodes events, each alone, so that no event can spoil its neighbours.
@@ -108,8 +73,8 @@ class Contract:
         Returns:
             The encoded event, or why it does not go out. Nothing that an event contains makes this raise.
         """
-        plain_event = _plain_event(raw)
-        if plain_event is not None and (encoded := self._encode_plain(plain_event)):
+        event = plain_event(raw)
+        if event is not None and (encoded := self._encode_plain(event)):
             return encoded
         try:
             return self._encode_any(raw)
@@ -125,13 +90,10 @@ class Contract:
         Returns:
             What `encode` gives for the decoded line; None if the line has to be decoded to know.
         """
-        try:
-            event = _decode_plain(line)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            return None
-        return self._encode_plain(event)
+        event = plain_line(line)
+        return None if event is None else self._encode_plain(event)
 
-    def _encode_plain(self, event: _PlainEvent) -> EncodedEvent | None:
+    def _encode_plain(self, event: PlainEvent) -> EncodedEvent | None:
         """The short way to what `_encode_any` gives; None where that has to decide, as it does on every rejection."""
         phone = None if event.phone_number is None else parse_phone(event.phone_number, self.national)
         moment = None
@@ -201,25 +163,6 @@ class Contract:
         if "createdAt" in given:
             created_at = _accepted(parse_time(given["createdAt"], timezone=self.timezone, now=self.now))
         return _accepted(self.rule.route(created_at, said=said, now=self.now))
-
-
-def _plain_event(raw: object) -> _PlainEvent | None:
-    """A copy of the event, if it is made of JSON's own types and nothing in it needs to be converted."""
-    if type(raw) is not dict:
-        return None
-    properties = raw.get("eventProperties")
-    try:
-        if (
-            type(properties) is dict
-            # msgspec would also take a Decimal for a number, and a subclass of str as it is.
-            and _PLAIN_VALUES.issuperset(map(type, properties.values()))
-            and _PLAIN_KEYS.issuperset(map(type, properties))
-            and _PLAIN_FIELDS.issuperset(map(type, raw.values()))
-        ):
-            return msgspec.convert(raw, _PlainEvent)
-    except (msgspec.ValidationError, UnicodeEncodeError):
-        pass
-    return None
 
 
 def _accepted(outcome: _T | Rejection) -> _T:

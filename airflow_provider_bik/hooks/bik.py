@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import random
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Protocol, cast
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from airflow.providers.common.compat.sdk import mask_secret
@@ -16,7 +14,7 @@ from requests import Session
 from requests.auth import HTTPBasicAuth
 
 from airflow_provider_bik.client import BikClient, ClientSettings
-from airflow_provider_bik.dead_letters import NoDeadLetters
+from airflow_provider_bik.dead_letters import DeadLetters, NoDeadLetters
 from airflow_provider_bik.delivery import (
     Answer,
     AnswerClass,
@@ -28,30 +26,17 @@ from airflow_provider_bik.delivery import (
     deliver,
     verdict,
 )
-from airflow_provider_bik.delivery.outcomes import DeadLetterSink
 from airflow_provider_bik.errors import BikError, BikEventError
 from airflow_provider_bik.events import Contract, Mode, PipelineRule
 from airflow_provider_bik.events.catalogue import CatalogueHints
 from airflow_provider_bik.events.mapping import EventMapping, map_rows
+from airflow_provider_bik.hooks import old_forms
 from airflow_provider_bik.hooks.connection import ConnectionLike, client_settings
 from airflow_provider_bik.sources import in_chunks, read_events
 from airflow_provider_bik.sources.lazy import detached
-from airflow_provider_bik.threads import run
+from airflow_provider_bik.threads import StopSwitch, run
 
-__all__ = ["BikHook", "DeadLetters", "StopSwitch"]
-
-
-class DeadLetters(DeadLetterSink, Protocol):
-    """Where dead letters go, and how they are made one file at the end."""
-
-    def check(self) -> None:
-        """Prove that dead letters can be written."""
-
-    def join(self) -> str | None:
-        """Make one file of what was written; returns where it is, if there is any."""
-
-    def tidy(self) -> None:
-        """Remove what no longer counts."""
+__all__ = ["BikHook"]
 
 
 class BikHook(HttpHook):
@@ -257,56 +242,12 @@ class BikHook(HttpHook):
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
         """The connection form of Airflow below 3.2; later ones read the provider info, which says the same."""
-        form = _connection_type()["ui-field-behaviour"]
-        return {
-            "hidden_fields": form["hidden-fields"],
-            "relabeling": form["relabeling"],
-            "placeholders": form["placeholders"],
-        }
+        return old_forms.field_behaviour()
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
         """The extra fields in the connection form of Airflow below 3.2."""
-        from flask_appbuilder.fieldwidgets import BS3PasswordFieldWidget, BS3TextFieldWidget  # noqa: PLC0415 - 2.x only
-        from wtforms import PasswordField, StringField  # noqa: PLC0415 - 2.x only
-
-        return {
-            name: PasswordField(field["label"], widget=BS3PasswordFieldWidget())
-            if field["schema"].get("format") == "password"
-            else StringField(field["label"], widget=BS3TextFieldWidget(), description=field["description"])
-            for name, field in _connection_type()["conn-fields"].items()
-        }
-
-
-def _connection_type() -> dict[str, Any]:
-    from airflow_provider_bik.get_provider_info import get_provider_info  # noqa: PLC0415 - needed for old forms only
-
-    described: dict[str, Any] = get_provider_info()["connection-types"][0]
-    return described
-
-
-class StopSwitch:
-    """Tells a delivery, from a signal handler or another thread, to end in order."""
-
-    def __init__(self) -> None:
-        self._pressed = False
-        self._bound: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
-
-    def press(self) -> None:
-        """End delivery; does nothing if there is none."""
-        self._pressed = True
-        if self._bound is not None:
-            loop, event = self._bound
-            with contextlib.suppress(RuntimeError):  # the loop may have ended a moment ago
-                loop.call_soon_threadsafe(event.set)
-
-    def event(self) -> asyncio.Event:
-        """The event for the loop that is running."""
-        event = asyncio.Event()
-        self._bound = (asyncio.get_running_loop(), event)
-        if self._pressed:
-            event.set()
-        return event
+        return old_forms.widgets()
 
 
 class _Kept(NoDeadLetters):

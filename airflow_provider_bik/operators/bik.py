@@ -11,7 +11,7 @@ import msgspec
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_bik.checkpoints import StoreJournal
-from airflow_provider_bik.dead_letters import DeadLetterFile, NoDeadLetters
+from airflow_provider_bik.dead_letters import DeadLetterFile, DeadLetters, NoDeadLetters
 from airflow_provider_bik.delivery import (
     Checkpoint,
     DeliveryReport,
@@ -26,10 +26,11 @@ from airflow_provider_bik.errors import BikConfigError, BikError
 from airflow_provider_bik.events import Contract
 from airflow_provider_bik.events.mapping import EventMapping
 from airflow_provider_bik.events.phone import national_numbers
-from airflow_provider_bik.hooks.bik import BikHook, DeadLetters, StopSwitch
+from airflow_provider_bik.hooks.bik import BikHook
 from airflow_provider_bik.operators.arguments import check_arguments, delivery_settings, pipeline_rule, zone
 from airflow_provider_bik.operators.event_input import unwrap, wrap
 from airflow_provider_bik.operators.task_instance import begin, delivery_name, for_airflow, step_aside
+from airflow_provider_bik.threads import StopSwitch
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

@@ -14,9 +14,8 @@ from airflow.providers.common.sql.hooks.sql import DbApiHook
 from airflow_provider_bik.errors import BikConfigError, BikUnresolvedError
 from airflow_provider_bik.events.inputs import InputEvent
 from airflow_provider_bik.events.rows import decode_row, encode_value
-from airflow_provider_bik.hooks.bik import StopSwitch
 from airflow_provider_bik.spool import Spool
-from airflow_provider_bik.threads import call_in_thread, run
+from airflow_provider_bik.threads import StopSwitch, call_in_thread, run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

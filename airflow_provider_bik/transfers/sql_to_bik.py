@@ -12,10 +12,11 @@ import msgspec
 
 from airflow_provider_bik.checkpoints import StoreJournal
 from airflow_provider_bik.cursors import Position
+from airflow_provider_bik.dead_letters import DeadLetters
 from airflow_provider_bik.delivery import Checkpoint, DeliveryReport, DeliverySettings, ReportDict
 from airflow_provider_bik.errors import BikConfigError, BikError
 from airflow_provider_bik.events.rows import encode_row
-from airflow_provider_bik.hooks.bik import BikHook, DeadLetters
+from airflow_provider_bik.hooks.bik import BikHook
 from airflow_provider_bik.operators.arguments import delivery_settings
 from airflow_provider_bik.operators.bik import BikSendEventsOperator
 from airflow_provider_bik.operators.task_instance import delivery_name

@@ -162,6 +162,8 @@ def test_a_dry_run_tells_what_would_happen_and_sends_nothing(sandbox: Sandbox, d
     assert received(sandbox, "pipeline") == {}
     totals = dry.values["check"]
     assert totals["read"] == rows(database, HISTORY, FIRST_DAY) == totals["deliverable"] + totals["rejected"]
+    run_backfill(HISTORY, FIRST_DAY, window_days=1, dry_run=False)
+    assert totals["planned_requests"] == len(sandbox.requests)
 
 
 def test_last_nights_carts_are_realtime(sandbox: Sandbox, database: Path) -> None:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from airflow_provider_bik.events import Contract, EncodedEvent, Mode, PipelineRule, Rejection
 from airflow_provider_bik.events import contract as module
 from airflow_provider_bik.events.contract import FIELDS, MAX_EVENT_BYTES
+from airflow_provider_bik.events.plain_events import plain_event
 from airflow_provider_bik.events.times import to_bik_text
 from airflow_provider_bik.events.values import MAX_INTEGER, MAX_VALUES
 
@@ -124,14 +125,14 @@ raws = good | changed | good | changed | changed.map(OrderedDict) | changed.map(
 def both_ways(contract: Contract, raw: object) -> tuple[EncodedEvent | Rejection, EncodedEvent | Rejection]:
     """What comes out, and what comes out with the fast path closed."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "_plain_event", lambda _: None)
+        patch.setattr(module, "plain_event", lambda _: None)
         slow = contract.encode(raw)
     return contract.encode(raw), slow
 
 
 def takes_the_fast_path(raw: object, contract: Contract = CONTRACTS[0]) -> bool:
-    event = module._plain_event(raw)  # noqa: SLF001 - that it is taken is the point of it
-    return event is not None and contract._encode_plain(event) is not None  # noqa: SLF001 - as above
+    event = plain_event(raw)
+    return event is not None and contract._encode_plain(event) is not None  # noqa: SLF001 - that it is taken is the point of it
 
 
 @settings(max_examples=1000)

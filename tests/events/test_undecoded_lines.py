@@ -85,7 +85,7 @@ def encoded_at_last(contract: Contract, line: bytes) -> EncodedEvent | Rejection
     """What comes of a line that is decoded first, with every short way closed."""
     decoded = UndecodedLine(position=0, place="f:1", line=line).decoded()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "_plain_event", lambda _: None)
+        patch.setattr(module, "plain_event", lambda _: None)
         return decoded.problem or contract.encode(decoded.raw)
 
 

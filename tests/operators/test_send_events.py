@@ -174,6 +174,16 @@ def test_a_dry_run_checks_and_counts_and_sends_and_writes_nothing(tmp_path: Path
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("number", [0, 1, 100, 101, 250])
+def test_a_dry_run_tells_how_many_requests_sending_takes_and_how_long(bik: Sandbox, number: int) -> None:
+    events = [event(n) for n in range(number)]
+    dry = execute(events, dry_run=True, max_requests_per_second=2)
+    real = execute(events)
+    assert dry["planned_requests"] == real["requests"] == len(bik.requests)
+    assert dry["planned_seconds"] == real["requests"] / 2
+    assert (real["planned_requests"], real["planned_seconds"]) == (0, None)
+
+
 def test_what_fails_for_a_moment_is_sent_again_and_named(bik: Sandbox) -> None:
     bik.faults = FaultPlan(
         script=(
