@@ -138,6 +138,14 @@ class Delivery:
             os.kill(process, signal.SIGKILL)
         return self.workers.wait() != 0
 
+    def in_doubt(self, number: int) -> int:
+        """How many of the events may have been sent without the checkpoint knowing what became of them."""
+        path = self.directory / "checkpoint.json"
+        if not path.exists():
+            return 0
+        checkpoint = json.loads(path.read_text())
+        return len(set(range(min(number, checkpoint["leased_to"]))) - members(checkpoint["settled"]))
+
     def dead_letters(self) -> list[dict[str, Any]]:
         path = self.directory / "rejected.ndjson"
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []

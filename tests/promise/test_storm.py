@@ -35,6 +35,7 @@ def test_a_storm_of_kills_loses_nothing_and_names_every_duplicate(
     kills = deliveries = extra = 0
     while kills < KILLS:
         deliveries += 1
+        leased = 0
         directory = tmp_path / str(deliveries)
         directory.mkdir()
         write_input(directory / "input.ndjson", NUMBER, bad_every=997)
@@ -42,9 +43,13 @@ def test_a_storm_of_kills_loses_nothing_and_names_every_duplicate(
             delivery = Delivery(workers, directory, bik.url, options)
             while kills < KILLS and delivery.killed_at_random(bik, chance, within=WITHIN):
                 kills += 1
+                leased += delivery.in_doubt(NUMBER)
             check_the_promise(bik, delivery, delivery.finish(), NUMBER)
             if on_unconfirmed == "hold":
                 assert max(copies(bik).values()) == 1
-            extra += sum(count - 1 for count in copies(bik).values())
+            here = sum(count - 1 for count in copies(bik).values())
+            # P3: a kill makes at most its lease be sent again, and an answer that does not come at most its batch.
+            assert here <= leased + sum(request.events for request in bik.requests if request.fault)
+            extra += here
     print(f"{on_unconfirmed}, {concurrency} at once, seed {seed}: {kills} kills, {deliveries} deliveries of {NUMBER},")
     print(f"  lost 0, stored once too often {extra}, each of them named")
