@@ -9,12 +9,19 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 REPOSITORY = Path(__file__).parent.parent
 
 # One home for each process: pytest-xdist runs several of them, and SQLite has one writer.
 _HOME = tempfile.TemporaryDirectory(prefix="airflow-home-", ignore_cleanup_errors=True)
+
+# How fast a busy machine makes and runs examples says nothing of what is tested.
+hypothesis.settings.register_profile(
+    "whatever the time", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("whatever the time")
 
 os.environ.update(
     AIRFLOW_HOME=_HOME.name,

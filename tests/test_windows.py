@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pendulum
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_bik.errors import BikConfigError
@@ -92,7 +92,6 @@ def test_an_interval_that_is_not_a_day_fails_clearly(start: str, end: str) -> No
         day_window(at(start, "UTC"), at(end, "UTC"), timezone="UTC")
 
 
-@settings(deadline=None)
 @given(
     zone=st.sampled_from(ZONES),
     first=st.dates(date(2005, 1, 1), date(2035, 1, 1)),
@@ -123,7 +122,6 @@ def test_the_day_of_a_run_is_read_from_its_context() -> None:
     assert first_day(day_of_run(undated, timezone=KOLKATA), timezone=KOLKATA) == date(2026, 1, 1)
 
 
-@settings(deadline=None)
 @given(
     zone=st.sampled_from(ZONES),
     first=st.dates(date(2005, 1, 1), date(2035, 1, 1)),

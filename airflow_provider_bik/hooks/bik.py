@@ -1,4 +1,4 @@
-"""`BikHook`: an Airflow Connection that can send events."""
+"""`BikHook`: an Airflow Connection that can send events. One class, so it is all in one file, longer than others."""
 
 from __future__ import annotations
 

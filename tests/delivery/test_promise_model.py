@@ -67,7 +67,7 @@ def _crashing(disk: Disk, bik: Bik, countdown: int) -> None:
     bik.on_request = step
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(
     seed=st.integers(0, 2**32),
     number=st.integers(1, 400),
@@ -124,7 +124,7 @@ def test_an_order_to_stop_is_obeyed_soon_and_leaves_little_in_doubt(stop_after: 
         assert len(Intervals(disk.checkpoint.in_doubt or [])) <= 10 * (4 + bik.requests)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 2**32),
     stops=st.lists(st.floats(0.0, 3.0), min_size=1, max_size=3),
