@@ -150,6 +150,7 @@ class StoreJournal:
         self._store = store
         self._owner = owner
         self.latest: Checkpoint | None = None
+        self._loaded: Checkpoint | None = None
 
     def load(self) -> Checkpoint | None:
         """The checkpoint that an earlier try left; None if there is none.
@@ -158,8 +159,8 @@ class StoreJournal:
             BikCheckpointError: There is one and it cannot be understood.
             BikStorageError: It cannot be read.
         """
-        value = self._store.read()
-        return None if value is None else Checkpoint.from_json(value)
+        self._loaded = self._found()
+        return self._loaded
 
     async def save(self, checkpoint: Checkpoint) -> None:
         """Write it down; called from the event loop.
@@ -173,14 +174,19 @@ class StoreJournal:
 
     def save_now(self, checkpoint: Checkpoint) -> None:
         """Write it down; called from ordinary code."""
-        if self.latest is not None:
-            found = self.load()
-            if found is None or found.owner != self._owner:
-                message = (
-                    "Another try has taken over the checkpoint, or the task was cleared, or somebody deleted it, while "
-                    "this try was sending. It has stopped; it sent nothing beyond its lease. Nothing is to be done if "
-                    "another try is running; else clear the task."
-                )
-                raise BikSupersededError(message)
+        found = self._found()
+        # An older try that is not dead may have gone on since this one looked; what it sent then is not in doubt here.
+        ours = found == self._loaded if self.latest is None else found is not None and found.owner == self._owner
+        if not ours:
+            message = (
+                "Another try has taken over the checkpoint, or the task was cleared, or somebody deleted it, while "
+                "this try was sending. It has stopped; it sent nothing beyond its lease. Nothing is to be done if "
+                "another try is running; else clear the task."
+            )
+            raise BikSupersededError(message)
         self._store.write(checkpoint.to_json())
         self.latest = checkpoint
+
+    def _found(self) -> Checkpoint | None:
+        value = self._store.read()
+        return None if value is None else Checkpoint.from_json(value)

@@ -79,6 +79,9 @@ def begin(
         )
     elif start.leased_to and start.state != "done":
         log.info("Going on from a checkpoint (%s): %s", start.state, start.note)
+    if journal and found and found.state != "done":
+        # At once: an older try that is not dead stops at its next lease, and what it has sent until then is in doubt.
+        journal.save_now(start)
     return journal, start
 
 
