@@ -11,7 +11,7 @@ import msgspec
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from airflow_provider_bik.delivery import Checkpoint
-from airflow_provider_bik.errors import BikCheckpointError, BikStorageError, BikSupersededError
+from airflow_provider_bik.errors import BikRecordError, BikStorageError, BikSupersededError
 from airflow_provider_bik.storage import write_private
 
 __all__ = ["KEY", "CheckpointFile", "CheckpointStore", "StoreJournal", "TaskState"]
@@ -105,7 +105,7 @@ class CheckpointFile:
         """The file's content; None if there is no file.
 
         Raises:
-            BikCheckpointError: The file is not JSON.
+            BikRecordError: The file is not JSON.
             BikStorageError: It cannot be read.
         """
         try:
@@ -121,7 +121,7 @@ class CheckpointFile:
                 f"The {self._what} {self._path.name} is not JSON. Nothing was sent. Restore it; or delete it to "
                 f"{self._without}."
             )
-            raise BikCheckpointError(message) from error
+            raise BikRecordError(message) from error
 
     def write(self, value: dict[str, Any]) -> None:
         """Replace the file, whole or not at all.
@@ -156,7 +156,7 @@ class StoreJournal:
         """The checkpoint that an earlier try left; None if there is none.
 
         Raises:
-            BikCheckpointError: There is one and it cannot be understood.
+            BikRecordError: There is one and it cannot be understood.
             BikStorageError: It cannot be read.
         """
         self._loaded = self._found()

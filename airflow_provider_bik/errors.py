@@ -3,19 +3,19 @@
 The tree, and what a retry of the task can do about each::
 
     BikError
-    ├── BikConfigError            a Connection or an argument is wrong           no: mend it first
-    ├── BikEventError             an event breaks BIK's contract or BIK refused it  no: mend the event
-    ├── BikInputError             the input is nothing that holds events         no: mend the input
+    ├── BikConfigError            a Connection or an argument is wrong           no: fix it first
+    ├── BikEventError             an event breaks BIK's contract or BIK rejected it  no: fix the event
+    ├── BikInputError             the input is nothing that holds events         no: fix the input
     ├── BikStorageError           a file cannot be read or written               yes, once the storage is back
     ├── BikDatabaseError          the database did not give its rows             yes, once it answers
     ├── BikInputChangedError      a retry reads another input than the first try no: restore the input, or start over
     ├── BikAlreadyDeliveredError  an earlier run has delivered all of it         no: that is what was asked for
-    ├── BikCheckpointError        the checkpoint cannot be read                  no: see its text
-    ├── BikWatermarkMovedError    another run has moved the watermark            no: see its text
+    ├── BikOverlapError           an unfinished delivery holds a part of the window  yes, once that one has ended
+    ├── BikRecordError            the record of a delivery is damaged or out of reach  no: see its text
     ├── BikSupersededError        another try of the same task has taken over    no: the other one goes on
-    ├── BikFatalAnswerError       BIK or the way to it refuses every request     no: mend it, then clear the task
-    ├── BikTooManyRejectedError   more events were rejected than allowed         no: mend the dead letters
-    └── BikUnresolvedError        some events could not be settled               yes
+    ├── BikEndpointError          BIK or the way to it rejects every request     no: fix it, then clear the task
+    ├── BikTooManyRejectedError   more events were rejected than allowed         no: fix the rejected events
+    └── BikDeliveryIncompleteError  some events have no outcome yet              yes
 
 All of them can be pickled, and none carries personal data or a secret: an event is named by its place in the input.
 """
@@ -24,19 +24,19 @@ from __future__ import annotations
 
 __all__ = [
     "BikAlreadyDeliveredError",
-    "BikCheckpointError",
     "BikConfigError",
     "BikDatabaseError",
+    "BikDeliveryIncompleteError",
+    "BikEndpointError",
     "BikError",
     "BikEventError",
-    "BikFatalAnswerError",
     "BikInputChangedError",
     "BikInputError",
+    "BikOverlapError",
+    "BikRecordError",
     "BikStorageError",
     "BikSupersededError",
     "BikTooManyRejectedError",
-    "BikUnresolvedError",
-    "BikWatermarkMovedError",
 ]
 
 
@@ -87,19 +87,21 @@ class BikAlreadyDeliveredError(BikError):
     """An earlier run has completed this delivery, which ``if_delivered="fail"`` makes an error. Nothing was sent."""
 
 
-class BikCheckpointError(BikError):
-    """The checkpoint is there and cannot be understood. Nothing was sent."""
+class BikOverlapError(BikError):
+    """Another delivery of the stream holds a part of the window and has not ended. Nothing was sent."""
+
+    retry_can_help = True
 
 
-class BikWatermarkMovedError(BikError):
-    """Another run moved the watermark after this run had read it. Nothing is lost; rows may have been sent twice."""
+class BikRecordError(BikError):
+    """The record of a delivery is damaged, or was made where this worker cannot reach it. Nothing was sent."""
 
 
 class BikSupersededError(BikError):
     """A newer try of the same task has taken over the checkpoint; this one has stopped sending."""
 
 
-class BikFatalAnswerError(BikError):
+class BikEndpointError(BikError):
     """An answer that every further request would get too: wrong key, wrong host, a redirect, a bad certificate."""
 
 
@@ -107,7 +109,7 @@ class BikTooManyRejectedError(BikError):
     """Everything deliverable was delivered; more events were rejected than ``max_rejected`` allows."""
 
 
-class BikUnresolvedError(BikError):
+class BikDeliveryIncompleteError(BikError):
     """Some events are neither confirmed nor rejected, for example because BIK was out of reach for too long."""
 
     retry_can_help = True

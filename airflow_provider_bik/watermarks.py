@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from airflow_provider_bik.cursors import Cursor
-from airflow_provider_bik.errors import BikCheckpointError, BikInputError, BikWatermarkMovedError
+from airflow_provider_bik.errors import BikRecordError, BikInputError, BikWatermarkMovedError
 from airflow_provider_bik.events.rows import decode_value, encode_value
 
 __all__ = ["Sieve", "Watermark", "advance", "check_unmoved", "columns_digest", "row_digest"]
@@ -62,7 +62,7 @@ class Watermark(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         """Read what was kept.
 
         Raises:
-            BikCheckpointError: It is something else. That is never treated as "none", for then all rows would be sent
+            BikRecordError: It is something else. That is never treated as "none", for then all rows would be sent
                 again.
         """
         try:
@@ -73,7 +73,7 @@ class Watermark(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
                 "airflow-provider-bik that wrote it, or restore it; deleting it begins again at watermark_start, which "
                 "sends again what was sent."
             )
-            raise BikCheckpointError(message) from error
+            raise BikRecordError(message) from error
 
     def digests(self) -> Counter[bytes]:
         """The settled rows; two rows with the same values count twice."""

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_bik.cursors import Cursor
 from airflow_provider_bik.errors import (
-    BikCheckpointError,
+    BikRecordError,
     BikConfigError,
     BikInputError,
     BikWatermarkMovedError,
@@ -245,7 +245,7 @@ def test_rows_that_no_watermark_can_follow_are_refused(start: Any, values: list[
 
 @pytest.mark.parametrize("value", [5, {"watermark": 1}, {"watermark": 1, "since": 1, "other": 1}])
 def test_a_state_that_cannot_be_understood_is_not_taken_for_none(value: object) -> None:
-    with pytest.raises(BikCheckpointError, match="begins again at watermark_start"):
+    with pytest.raises(BikRecordError, match="begins again at watermark_start"):
         Watermark.from_json(value)
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol, cast
 import msgspec
 
 from airflow_provider_bik.delivery.settings import IfDelivered
-from airflow_provider_bik.errors import BikAlreadyDeliveredError, BikCheckpointError
+from airflow_provider_bik.errors import BikAlreadyDeliveredError, BikRecordError
 
 __all__ = ["VERSION", "Checkpoint", "Journal", "NoJournal", "where_to_begin"]
 
@@ -84,7 +84,7 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         """Read what `to_json` wrote.
 
         Raises:
-            BikCheckpointError: It is something else. That is never treated as "no checkpoint", for then everything
+            BikRecordError: It is something else. That is never treated as "no checkpoint", for then everything
                 would be sent again.
         """
         try:
@@ -94,7 +94,7 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
                 f"The checkpoint of this task cannot be read ({error}). Nothing was sent. Use the version of "
                 "airflow-provider-bik that wrote it; or delete it to start over, which sends again what was confirmed."
             )
-            raise BikCheckpointError(message) from error
+            raise BikRecordError(message) from error
 
 
 def where_to_begin(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from airflow_provider_bik.delivery.report import DeliveryReport, ranges
 from airflow_provider_bik.delivery.settling import Stop
-from airflow_provider_bik.errors import BikError, BikFatalAnswerError, BikTooManyRejectedError, BikUnresolvedError
+from airflow_provider_bik.errors import BikError, BikEndpointError, BikTooManyRejectedError, BikDeliveryIncompleteError
 
 __all__ = ["verdict"]
 
@@ -34,7 +34,7 @@ def verdict(report: DeliveryReport, *, max_rejected: float, host: str, resumable
         sent = f" {kept} A retry {retry}." if report.confirmed and report.failure.retry_can_help else ""
         return type(report.failure)(f"{report.failure.message}{sent}")
     if report.stop is Stop.FATAL_ANSWER:
-        return BikFatalAnswerError(
+        return BikEndpointError(
             f"BIK at {host} refuses every request: {report.stop_detail} {kept} Delivery has stopped. A retry cannot "
             f"help before that is mended. Then clear the task, which {retry}."
         )
@@ -45,7 +45,7 @@ def verdict(report: DeliveryReport, *, max_rejected: float, host: str, resumable
         )
     if report.stop is not None or report.unresolved or not report.complete:
         why = f": {report.stop_detail}" if report.stop_detail else ""
-        return BikUnresolvedError(
+        return BikDeliveryIncompleteError(
             f"BIK at {host} did not confirm {len(report.unresolved)} of {report.read} events read{why}. {kept} "
             f"Positions without an outcome: {ranges(report.unresolved)[:FEW]}. A retry {retry}."
         )

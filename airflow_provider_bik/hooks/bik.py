@@ -106,7 +106,7 @@ class BikHook(HttpHook):
 
         Raises:
             BikEventError: The event breaks the contract, or BIK refused it.
-            BikError: See `airflow_provider_bik.errors`; `BikUnresolvedError` if BIK may or may not have it.
+            BikError: See `airflow_provider_bik.errors`; `BikDeliveryIncompleteError` if BIK may or may not have it.
         """
         rule = PipelineRule(mode=Mode(pipeline))
         kept = _Kept()

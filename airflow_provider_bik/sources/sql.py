@@ -8,7 +8,7 @@ from collections.abc import Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from airflow_provider_bik.errors import BikConfigError, BikDatabaseError, BikError, BikUnresolvedError
+from airflow_provider_bik.errors import BikConfigError, BikDatabaseError, BikError, BikDeliveryIncompleteError
 
 if TYPE_CHECKING:
     from airflow.providers.common.sql.hooks.sql import DbApiHook
@@ -52,7 +52,7 @@ class Query:
         Raises:
             BikConfigError: The query is wrong, or its columns have no names of their own.
             BikDatabaseError: The database cannot be reached, or has ended the query.
-            BikUnresolvedError: The query was cancelled.
+            BikDeliveryIncompleteError: The query was cancelled.
         """
         try:
             self._connection = self._hook.get_conn()
@@ -150,8 +150,8 @@ def _translated(error: Exception, kind: str) -> BikError:
     return BikDatabaseError(f"The database did not give its rows ({said}). {advice}")
 
 
-def _stopped() -> BikUnresolvedError:
-    return BikUnresolvedError(
+def _stopped() -> BikDeliveryIncompleteError:
+    return BikDeliveryIncompleteError(
         "The task was told to stop while it read the database. Nothing was sent from this result; a retry is safe and "
         "runs the query again."
     )

@@ -11,7 +11,7 @@ import msgspec
 from airflow.providers.common.compat.sdk import BaseHook
 from airflow.providers.common.sql.hooks.sql import DbApiHook
 
-from airflow_provider_bik.errors import BikConfigError, BikUnresolvedError
+from airflow_provider_bik.errors import BikConfigError, BikDeliveryIncompleteError
 from airflow_provider_bik.events.inputs import InputEvent
 from airflow_provider_bik.events.rows import decode_row, encode_value
 from airflow_provider_bik.spool import Spool
@@ -67,7 +67,7 @@ def stoppable(work: Callable[[], _T], *, stopping: StopSwitch, cancel: Callable[
         cancel: Makes the work end; may block itself.
 
     Raises:
-        BikUnresolvedError: It did not end in time; its thread is left behind and ends with the process.
+        BikDeliveryIncompleteError: It did not end in time; its thread is left behind and ends with the process.
     """
 
     async def watch() -> _T:
@@ -86,6 +86,6 @@ def stoppable(work: Callable[[], _T], *, stopping: StopSwitch, cancel: Callable[
             "The task was told to stop, and the database did not end its query in time. Nothing was sent from its "
             "result; a retry is safe and runs the query again."
         )
-        raise BikUnresolvedError(message)
+        raise BikDeliveryIncompleteError(message)
 
     return run(watch(), interrupted=stopping.press)

@@ -98,7 +98,7 @@ def test_an_unreadable_checkpoint_is_never_taken_for_none(
 ) -> None:
     delivery = new_delivery()
     (tmp_path / "checkpoint.json").write_text(content)
-    assert "BikCheckpointError" in delivery.fails()
+    assert "BikRecordError" in delivery.fails()
     assert bik.requests == []
 
 

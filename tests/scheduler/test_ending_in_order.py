@@ -78,7 +78,7 @@ def goes_on(task: TaskProcess, bik: Sandbox, doubt: set[int], *, number: int = N
 
 
 def expect(ending: str, handler: Handler) -> bool:
-    return ending == ("BikUnresolvedError" if handler == "airflow 3" else "TerminatedError")
+    return ending == ("BikDeliveryIncompleteError" if handler == "airflow 3" else "TerminatedError")
 
 
 @pytest.mark.parametrize("handler", HANDLERS)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
 
-from airflow_provider_bik.errors import BikConfigError, BikDatabaseError, BikStorageError, BikUnresolvedError
+from airflow_provider_bik.errors import BikConfigError, BikDatabaseError, BikStorageError, BikDeliveryIncompleteError
 from airflow_provider_bik.events.mapping import EventMapping
 from airflow_provider_bik.sandbox import Fault, FaultPlan, Sandbox
 from airflow_provider_bik.transfers.sql_to_bik import SqlToBikOperator
@@ -306,7 +306,7 @@ def test_a_query_that_takes_for_ever_is_ended_by_on_kill(
     with pytest.raises(AirflowException, match="told to stop while it read the database") as caught:
         task.execute()
     killer.join()
-    assert isinstance(caught.value.__cause__, BikUnresolvedError)
+    assert isinstance(caught.value.__cause__, BikDeliveryIncompleteError)
     assert not isinstance(caught.value, AirflowFailException)
     assert task.files("spool") == []
 

@@ -1,0 +1,70 @@
+"""What goes through the package: an item as it was read, and the event that the contract makes of it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from airflow_provider_bik.events.pipeline import Pipeline
+from airflow_provider_bik.events.reasons import Reason, Rejection
+
+__all__ = ["EncodedEvent", "InputEvent", "Item"]
+
+
+class Item(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One item of the input as it was read, before anything is known of it but where it stands.
+
+    Attributes:
+        position: Its number in the whole input, counted from 0; the same on every reading of the same input.
+        location: Where a person finds it, such as ``orders.ndjson:17``, ``[17]`` or ``row 18``.
+        raw: What was read. Nothing yet where `line` is given.
+        problem: Why it could not be read, if so.
+        attempts: How often it was sent in earlier runs, if it comes from a file of rejected events.
+        is_row: Whether it is a row that still has to become an event. None: it is one if there is a mapping.
+        line: JSON text that is not decoded yet: most lines can be checked without becoming a mapping.
+    """
+
+    position: int
+    location: str
+    raw: object = None
+    problem: Rejection | None = None
+    attempts: int = 0
+    is_row: bool | None = None
+    line: bytes | None = None
+
+
+class EncodedEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """An event as it goes out.
+
+    Attributes:
+        body: UTF-8 JSON of the one event; a batch is such bodies joined.
+        pipeline: Where BIK takes it.
+        dropped_nulls: How many null values were left out.
+        dropped_created_at: Whether its date was left out, as the user asked.
+        dropped_identity: Why its e-mail address or telephone number was left out, if one was.
+    """
+
+    body: bytes
+    pipeline: Pipeline
+    dropped_nulls: int = 0
+    dropped_created_at: bool = False
+    dropped_identity: Reason | None = None
+
+
+class InputEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One event of the input, checked.
+
+    Attributes:
+        position: As for `Item`.
+        location: As for `Item`.
+        result: The event as it goes out, or why it does not; None if the DAG has said to skip it.
+        raw: What was read, of a rejected one, for the file of rejected events.
+        is_row: Whether `raw` is a row that still has to become an event.
+        attempts: How often it was sent in earlier runs.
+    """
+
+    position: int
+    location: str
+    result: EncodedEvent | Rejection | None
+    raw: object = None
+    is_row: bool = False
+    attempts: int = 0
