@@ -12,7 +12,7 @@ The tree, and what a retry of the task can do about each::
     ├── BikAlreadyDeliveredError  an earlier run has delivered all of it         no: that is what was asked for
     ├── BikOverlapError           an unfinished delivery holds a part of the window  yes, once that one has ended
     ├── BikRecordError            the record of a delivery is damaged or out of reach  no: see its text
-    ├── BikSupersededError        another try of the same task has taken over    no: the other one goes on
+    ├── BikSupersededError        another try of the same delivery has taken over  yes: it finds what that one did
     ├── BikEndpointError          BIK or the way to it rejects every request     no: fix it, then clear the task
     ├── BikTooManyRejectedError   more events were rejected than allowed         no: fix the rejected events
     └── BikDeliveryIncompleteError  some events have no outcome yet              yes
@@ -98,7 +98,9 @@ class BikRecordError(BikError):
 
 
 class BikSupersededError(BikError):
-    """A newer try of the same task has taken over the checkpoint; this one has stopped sending."""
+    """A newer try of the same delivery has taken over; this one has stopped sending."""
+
+    retry_can_help = True
 
 
 class BikEndpointError(BikError):

@@ -13,7 +13,7 @@ from functools import partial
 from queue import SimpleQueue
 from typing import Any, TypeVar, cast
 
-__all__ = ["StopSwitch", "call_in_thread", "in_thread", "run"]
+__all__ = ["StopSignal", "call_in_thread", "in_thread", "run"]
 
 _T = TypeVar("_T")
 
@@ -103,7 +103,7 @@ async def call_in_thread(work: Callable[[], _T]) -> _T:
         return await anext(outcomes)
 
 
-class StopSwitch:
+class StopSignal:
     """Tells a delivery, from a signal handler or another thread, to end in order."""
 
     def __init__(self) -> None:

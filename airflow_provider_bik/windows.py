@@ -1,134 +1,160 @@
-"""Which stretch of time a run has to send: whole calendar days, half-open, without gaps or overlaps.
+"""Windows: which stretch of time a delivery sends. Half-open, so that neighbours neither overlap nor leave a gap.
 
-Pure: whatever Airflow knows of a run comes in as arguments.
+Pure: whatever Airflow knows of a run comes in as text.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import UTC, date, datetime, time, timedelta
-from typing import Any, TypedDict
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from itertools import pairwise
+from typing import Self
+
+import pendulum
 
 from airflow_provider_bik.errors import BikConfigError
 
-__all__ = ["Window", "day_of_run", "day_window", "days", "first_day", "split"]
+__all__ = ["DATA_INTERVAL", "Window", "cut", "zone_named"]
 
-_ONE_DAY = timedelta(days=1)
-
-
-class Window(TypedDict):
-    """Half-open: from ``start`` on, up to and without ``end``.
-
-    Both are ISO 8601 in UTC, of one fixed form: it passes through XCom, binds to a query's parameters as it is, and
-    compares rightly as text too, which is all that SQLite can do.
-    """
-
-    start: str
-    end: str
+DATA_INTERVAL = "{{ data_interval_start }}/{{ data_interval_end }}"
+"""A template for ``window=``: the data interval of the run. Give the DAG a timetable whose intervals have a length,
+such as ``CronDataIntervalTimetable("@daily", timezone=…)``; Airflow 3 gives a plain cron schedule none: an error."""
 
 
-def days(first: date, end: date, *, timezone: str) -> Window:
-    """The calendar days from ``first`` up to and without ``end``, which have 23 or 25 hours where the clocks change.
-
-    Raises:
-        BikConfigError: There is no such time zone.
-    """
-    return {"start": _midnight(first, timezone), "end": _midnight(end, timezone)}
-
-
-def first_day(window: Window, *, timezone: str) -> date:
-    """The calendar day with which a window begins."""
-    return datetime.fromisoformat(window["start"]).astimezone(_zone(timezone)).date()
-
-
-def day_window(
-    data_interval_start: datetime | None,
-    data_interval_end: datetime | None,
-    *,
-    timezone: str,
-    run_after: datetime | None = None,
-) -> Window:
-    """Tell which calendar day a daily run has to send: the last one that was over at the end of its data interval.
-
-    Airflow 3 makes ``@daily`` an interval of no length, [D, D]; Airflow 2, and ``CronDataIntervalTimetable``, make it
-    [D, D+1]. In both, the day to send is over at the end.
+@dataclass(frozen=True, slots=True, order=True)
+class Window:
+    """From ``start`` on, up to and without ``end``.
 
     Args:
-        data_interval_start: As Airflow gives it, aware; None in a run that has no logical date.
-        data_interval_end: As Airflow gives it, aware.
-        timezone: Whose calendar days are meant, such as ``Asia/Kolkata``.
-        run_after: Stands in for the interval of a run without a logical date.
+        start: Aware.
+        end: Aware, later than ``start``.
 
     Raises:
-        BikConfigError: The interval is not one day, so that days would be sent twice or left out; or no time is given.
+        BikConfigError: One has no time zone, or the window has no length.
     """
-    end = data_interval_end or run_after
-    if end is None:
-        message = "The run has neither a data interval nor run_after, so its day is unknown. Give it a logical date."
-        raise BikConfigError(message)
-    start = data_interval_start or end
-    zone = _zone(timezone)
-    last = end.astimezone(zone).date()
-    if start != end and last - start.astimezone(zone).date() != _ONE_DAY:
-        message = (
-            f"The data interval {start.isoformat()} to {end.isoformat()} is not one day in {timezone}. "
-            "Schedule the DAG once a day, and set its start_date in the same time zone."
-        )
-        raise BikConfigError(message)
-    return days(last - _ONE_DAY, last, timezone=timezone)
+
+    start: datetime
+    end: datetime
+
+    def __post_init__(self) -> None:
+        if self.start.tzinfo is None or self.end.tzinfo is None:
+            message = (
+                f"The window {self.start}/{self.end} has no time zone, so nobody can tell which moments it means. Give "
+                "ISO 8601 times with their zone. Nothing was sent."
+            )
+            raise BikConfigError(message)
+        for name in ("start", "end"):
+            # In UTC: Python compares two times of one zone by what their clocks show.
+            object.__setattr__(self, name, getattr(self, name).astimezone(UTC))
+        if self.start.microsecond % 1000 or self.end.microsecond % 1000:
+            message = "A window begins and ends with a whole millisecond. Nothing was sent."
+            raise BikConfigError(message)
+        if self.start >= self.end:
+            message = (
+                f"The window {self.start.isoformat()}/{self.end.isoformat()} has no length. If it is the data interval "
+                "of the run: a cron expression alone gives Airflow 3 intervals without length. Set "
+                "schedule=CronDataIntervalTimetable(…, timezone=…), or give window= a start and an end. Nothing was "
+                "sent; a retry cannot help before."
+            )
+            raise BikConfigError(message)
+
+    @classmethod
+    def of(cls, value: object) -> Self:
+        """Read a window.
+
+        Args:
+            value: ISO 8601 text ``start/end`` with time zones, a mapping with the keys ``start`` and ``end``, or a
+                window.
+
+        Raises:
+            BikConfigError: It is none of these, or has no length.
+        """
+        if isinstance(value, cls):
+            return value
+        if isinstance(value, Mapping) and value.keys() == {"start", "end"}:
+            parts = [str(value["start"]), str(value["end"])]
+        else:
+            parts = str(value).split("/") if isinstance(value, str) else []
+        try:
+            start, end = (datetime.fromisoformat(part.strip()) for part in parts)
+        except ValueError:
+            message = (
+                "window is not of the form start/end with two ISO 8601 times. If it is a template of the data "
+                "interval: a run without a logical date (by an asset, or by hand) has none. Nothing was sent; a retry "
+                "cannot help."
+            )
+            raise BikConfigError(message) from None
+        return cls(start, end)
+
+    def overlaps(self, other: Window) -> bool:
+        """Whether any moment is in both."""
+        return self.start < other.end and other.start < self.end
+
+    def without(self, covered: Iterable[Window]) -> list[Window]:
+        """What is left of it, in order, once others are taken away."""
+        rest, reached = [], self.start
+        for other in sorted(each for each in covered if each.overlaps(self)):
+            if other.start > reached:
+                rest.append(Window(reached, other.start))
+            reached = max(reached, other.end)
+        if reached < self.end:
+            rest.append(Window(reached, self.end))
+        return rest
+
+    def text(self, zone: tzinfo = UTC) -> str:
+        """ISO 8601 ``start/end``, as `of` reads it, in a zone."""
+        return f"{self.start.astimezone(zone).isoformat()}/{self.end.astimezone(zone).isoformat()}"
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """The bounds for a query: ISO 8601 in UTC, of one fixed form, so that they compare rightly as text too."""
+        return {
+            "start": self.start.isoformat(timespec="milliseconds"),
+            "end": self.end.isoformat(timespec="milliseconds"),
+        }
 
 
-def day_of_run(context: Mapping[str, Any], *, timezone: str) -> Window:
-    """`day_window` of the run that a task is in.
-
-    Args:
-        context: Airflow's, as ``get_current_context()`` gives it.
-        timezone: Whose calendar days are meant.
-
-    Raises:
-        BikConfigError: As `day_window`.
-    """
-    return day_window(
-        context.get("data_interval_start"),
-        context.get("data_interval_end"),
-        timezone=timezone,
-        run_after=getattr(context.get("dag_run"), "run_after", None),
-    )
-
-
-def split(first: date, end: date, *, size: int, timezone: str) -> list[Window]:
-    """Cut the days from ``first`` up to and without ``end`` into windows, oldest first.
+def cut(first: date, end: date, *, days: int = 1, timezone: str = "UTC") -> list[str]:
+    """Cut a range of calendar days into windows, oldest first.
 
     Args:
         first: The first calendar day.
         end: The first calendar day that is left out.
-        size: Days in a window; the last one may have fewer.
-        timezone: Whose calendar days are meant.
+        days: Calendar days in a window, which have 23 or 25 hours where the clocks change; the last window may have
+            fewer.
+        timezone: Whose calendar days are meant, such as ``Asia/Kolkata``.
+
+    Returns:
+        Windows as text ``start/end``, ready for XCom and for ``window=``.
 
     Raises:
-        BikConfigError: There is no day between the two, or a window would have none.
+        BikConfigError: There is no day between the two, no such time zone, or a window would have no day.
     """
     if first >= end:
         message = f"The first day ({first}) must be before the end ({end}), which is the first day that is not sent."
         raise BikConfigError(message)
-    if size < 1:
-        message = f"A window needs at least one day, not {size}."
+    if days < 1:
+        message = f"A window needs at least one day, not {days}."
         raise BikConfigError(message)
-    step = timedelta(days=size)
-    starts = [first + number * step for number in range(-((first - end) // step))]
-    return [days(start, min(start + step, end), timezone=timezone) for start in starts]
+    zone = zone_named(timezone)
+    firsts = [first + timedelta(days=number) for number in range(0, (end - first).days, days)]
+    # With a fold of 0 this is the first moment of a calendar day, also where the clock skips or repeats midnight.
+    bounds = [datetime.combine(day, time.min, tzinfo=zone).astimezone(UTC) for day in (*firsts, end)]
+    # A calendar may lack a day: the Pacific/Apia of 2011 has no 30 December.
+    return [Window(start, stop).text(zone) for start, stop in pairwise(bounds) if start < stop]
 
 
-def _midnight(day: date, timezone: str) -> str:
-    """The first moment of a calendar day, also where a clock change skips or repeats midnight."""
-    moment = datetime.combine(day, time.min, tzinfo=_zone(timezone)).astimezone(UTC)
-    return moment.isoformat(timespec="milliseconds")
+def zone_named(timezone: str | tzinfo) -> tzinfo:
+    """A time zone by its name in the time zone database, or as it is.
 
-
-def _zone(timezone: str) -> ZoneInfo:
+    Raises:
+        BikConfigError: There is no such zone.
+    """
+    if isinstance(timezone, tzinfo):
+        return timezone
     try:
-        return ZoneInfo(timezone)
-    except (ZoneInfoNotFoundError, ValueError):
-        message = f"{timezone!r} is not a name of the time zone database, such as 'Asia/Kolkata'."
+        return pendulum.timezone(timezone)
+    except (LookupError, ValueError):
+        message = f"{timezone!r} is not a name of the time zone database, such as 'Asia/Kolkata'. Nothing was sent."
         raise BikConfigError(message) from None

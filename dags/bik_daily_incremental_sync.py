@@ -1,19 +1,21 @@
 """Every night, send the customers, carts and orders of the day that has just ended to BIK.
 
-**Realtime or migration?** In BIK an event that carries its date must go to the migration pipeline; the real-time
-stream, which is what starts journeys, takes only events without a date and gives them the time of arrival. At night
-yesterday's orders and customers are history, so they keep their true dates and go as migration (`pipeline="auto"`
-does that with dated events). Abandoned carts are worth a reminder the next morning: with `realtime_max_age` those of
-a punctual run go out as real-time events, and those of a late run or a backfill as history, which reminds nobody.
+## Realtime or migration?
 
-**Which day?** The one that ended at or before the end of the run's data interval: on Airflow 3 the run *dated*
-2 January sends 1 January; on Airflow 2 that is the run dated 1 January. No day is sent twice or left out.
+In BIK an event that carries its date must go to the migration pipeline. The real-time stream, which starts journeys,
+takes only events without a date and gives them the time of arrival. At night yesterday's orders and customers are
+history, so they keep their true dates and go as migration: `pipeline="auto"` does that with dated events. Abandoned
+carts are worth a reminder the next morning: with `realtime_max_age` those of a punctual run go out as real-time events,
+and those of a late run or a backfill as history, which reminds nobody.
 
-**Since when?** `FIRST_DAY` is the first day that this DAG sends by itself. Everything before it is the business of
-`bik_historical_backfill`, or of an Airflow backfill of this DAG, which is asked for explicitly.
+## Which day?
 
-**Again?** Each day's delivery has a name. A run by hand, or a cleared task, for a day that was sent sends nothing: it
-returns the earlier report, and its log says so.
+The data interval of the run, which `CronDataIntervalTimetable` makes a calendar day in `TIMEZONE`.
+
+## Is a day ever sent twice?
+
+No. Each kind of event is a stream, and its record says which windows were delivered, by whatever DAG or run: this one,
+`bik_historical_backfill`, or Airflow's own Backfill. What was delivered is left out, and the log says so.
 
 Needs the connections `shop_db` (any SQL database) and `bik_default`.
 """
@@ -24,27 +26,14 @@ from datetime import timedelta
 from typing import Any
 
 import pendulum
-from airflow.providers.common.compat.sdk import (
-    AirflowFailException,
-    AirflowSkipException,
-    BaseHook,
-    dag,
-    get_current_context,
-    task,
-)
-from bik_shop import CARTS, CUSTOMERS, FIRST_DAY, ORDERS, STAGING, TIMEZONE, TO_BIK
+from airflow.providers.common.compat.sdk import BaseHook, dag, get_current_context, task
+from airflow.timetables.interval import CronDataIntervalTimetable
+from bik_shop import CARTS, CUSTOMERS, FIRST_DAY, ORDERS, TIMEZONE, TO_BIK
 
-from airflow_provider_bik.errors import BikConfigError
+from airflow_provider_bik.events import PipelineRule
 from airflow_provider_bik.operators.bik import BikSendEventsOperator
 from airflow_provider_bik.transfers.sql_to_bik import SqlToBikOperator
-from airflow_provider_bik.windows import Window, day_of_run, first_day
-
-DAY = "{{ ti.xcom_pull(task_ids='choose_day')['start'] }}"
-
-
-def sends(day: Window, run_type: str) -> bool:
-    """Tell whether a run may send a day: from FIRST_DAY on, or any in Airflow's own backfill, which is asked for."""
-    return run_type == "backfill" or first_day(day, timezone=TIMEZONE) >= FIRST_DAY
+from airflow_provider_bik.windows import DATA_INTERVAL, Window
 
 
 def as_dicts(cursor: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - each database driver has a class of its own
@@ -54,7 +43,8 @@ def as_dicts(cursor: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - each databa
 
 
 @dag(
-    schedule="@daily",
+    description="Sends the last day's customers, carts and orders to BIK",
+    schedule=CronDataIntervalTimetable("@daily", timezone=TIMEZONE),
     start_date=pendulum.datetime(FIRST_DAY.year, FIRST_DAY.month, FIRST_DAY.day, tz=TIMEZONE),
     # After an outage, each missed day gets its run. Without this they would be a gap in BIK.
     catchup=True,
@@ -64,61 +54,45 @@ def as_dicts(cursor: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - each databa
     doc_md=__doc__,
 )
 def bik_daily_incremental_sync() -> None:
-    """Choose the day, then send its rows."""
-
-    @task
-    def choose_day() -> Window:
-        context = get_current_context()
-        try:
-            day = day_of_run(context, timezone=TIMEZONE)
-        except BikConfigError as error:
-            # A schedule that is not daily is not mended by trying again.
-            raise AirflowFailException(error.message) from error
-        if not sends(day, context["dag_run"].run_type):
-            chosen = first_day(day, timezone=TIMEZONE)
-            message = f"{chosen} is before FIRST_DAY {FIRST_DAY}: bik_historical_backfill sends it."
-            raise AirflowSkipException(message)
-        return day
-
-    day: Any = choose_day()
-
+    """Send the rows of the data interval."""
     # Many: from the database to BIK by way of a file, in constant memory.
     SqlToBikOperator(
         task_id="send_orders",
         conn_id="shop_db",
         sql=ORDERS.sql,
-        parameters=day,
         mapping=ORDERS.mapping,
-        spool_path=f"{STAGING}/spool",
-        delivery_id=f"orders {DAY}",
+        stream="orders",
+        window=DATA_INTERVAL,
         **TO_BIK,
     )
     SqlToBikOperator(
         task_id="send_carts",
         conn_id="shop_db",
         sql=CARTS.sql,
-        parameters=day,
         mapping=CARTS.mapping,
-        spool_path=f"{STAGING}/spool",
-        delivery_id=f"carts {DAY}",
+        stream="carts",
+        window=DATA_INTERVAL,
         # Yesterday's first cart is a day old when the run starts; the rest is room for a delay and retries.
-        realtime_max_age=timedelta(hours=36),
+        pipeline=PipelineRule(mode="auto", realtime_max_age=timedelta(hours=36)),
         **TO_BIK,
     )
 
     # Few: the rows themselves go to the next task, through XCom. Airflow keeps XCom in its own database and logs it
     # unless told not to; use SqlToBikOperator, or write a file, if personal data must not be there.
     @task(show_return_value_in_logs=False)
-    def extract_customers(day: Window) -> list[dict[str, Any]]:
+    def extract_customers() -> list[dict[str, Any]]:
+        context = get_current_context()
+        day = Window(context["data_interval_start"], context["data_interval_end"])
         hook: Any = BaseHook.get_hook("shop_db")
-        rows: list[dict[str, Any]] = hook.run(CUSTOMERS.sql, parameters=day, handler=as_dicts)
+        rows: list[dict[str, Any]] = hook.run(CUSTOMERS.sql, parameters=day.parameters, handler=as_dicts)
         return rows
 
     BikSendEventsOperator(
         task_id="send_customers",
-        events=extract_customers(day),
+        events=extract_customers(),
         mapping=CUSTOMERS.mapping,
-        delivery_id=f"customers {DAY}",
+        stream="customers",
+        window=DATA_INTERVAL,
         **TO_BIK,
     )
 

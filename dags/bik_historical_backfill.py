@@ -1,16 +1,22 @@
 """Send a range of the shop's past to BIK, once, by hand. Everything goes as migration, so nobody is messaged about it.
 
-**Choose the dates.** `from` is the first day that is sent, `to` the first day that is not. Leave `to` at the
+## Choose the dates
+
+`from` is the first day that is sent, `to` the first day that is not. Leave `to` at the
 `FIRST_DAY` of `bik_daily_incremental_sync`, which sends that day and all later ones: then no day is sent twice and
 none is missed. To go further back later, run again with the old `from` as the new `to`.
 
-**Try it dry first.** `dry_run` is on in the form: everything is read and checked, nothing is sent, and the last task
+## Try it dry first
+
+`dry_run` is on in the form: everything is read and checked, nothing is sent, and the last task
 logs what would be sent, what would be rejected and why, and how long it will take. Then trigger the same dates again
 without it.
 
-The range is split into windows, oldest first, each with its own task for each kind of event, so that a failure costs
-one window: clear that one, and it goes on where it ended. A window that was delivered is not sent again, whether it is
-cleared or the same dates are triggered a second time.
+## Windows
+
+The range is cut into windows, oldest first, each with its own task for each kind of event, so that a failure costs
+one window: clear that one, and it goes on where it ended. Days that were delivered, by this DAG, the daily one or
+Airflow's own Backfill, are left out, whatever the size of the windows.
 
 Needs the connections `shop_db` (any SQL database) and `bik_default`.
 """
@@ -25,11 +31,12 @@ from typing import Any
 
 import pendulum
 from airflow.providers.common.compat.sdk import AirflowFailException, Param, dag, get_current_context, task
-from bik_shop import FIRST_DAY, KINDS, STAGING, TIMEZONE, TO_BIK
+from bik_shop import FIRST_DAY, KINDS, TIMEZONE, TO_BIK
 
+from airflow_provider_bik.delivery import Sending
 from airflow_provider_bik.errors import BikConfigError
 from airflow_provider_bik.transfers.sql_to_bik import SqlToBikOperator
-from airflow_provider_bik.windows import Window, first_day, split
+from airflow_provider_bik.windows import cut
 
 REQUESTS_PER_SECOND = 40
 """What this DAG may ask of BIK, all of its tasks together. A request carries up to 100 events."""
@@ -37,10 +44,7 @@ REQUESTS_PER_SECOND = 40
 PARALLEL = 2
 """Windows of one kind that are sent at the same time; they share REQUESTS_PER_SECOND. With 1, the order is strict."""
 
-WINDOW = "{% set window = ti.xcom_pull(task_ids='plan')[ti.map_index] %}{{ window['start'] }} {{ window['end'] }}"
-"""Both ends: a window that ends later has rows that the shorter one had not."""
-
-COLUMNS = ("read", "confirmed", "deliverable", "rejected", "unresolved")
+COLUMNS = ("read", "confirmed", "deliverable", "rejected", "skipped", "unresolved")
 COUNTS = (*COLUMNS, "possible_duplicates", "requests", "planned_requests")
 
 log = logging.getLogger(__name__)
@@ -59,25 +63,23 @@ def add_up(reports: list[dict[str, Any]]) -> dict[str, Any]:
         totals.update({name: report.get(name, 0) for name in COUNTS})
         pipelines.update(report["pipelines"])
         reasons.update(report["reasons"])
-    accounted = totals["confirmed"] + totals["deliverable"] + totals["rejected"] + totals["unresolved"]
+    accounted = sum(totals[name] for name in COLUMNS[1:])
     if totals["read"] != accounted:
         message = f"{totals['read']} events were read, but {accounted} are accounted for. Keep the logs and report it."
         raise AirflowFailException(message)
     return {**totals, "pipelines": dict(pipelines), "reasons": dict(reasons)}
 
 
-def table(windows: list[Window], reports: list[dict[str, Any]]) -> str:
+def table(windows: list[str], reports: list[dict[str, Any]]) -> str:
     """One line for each window, ready for the log."""
     lines = [f"{'from':<12}" + "".join(f"{column:>12}" for column in COLUMNS)]
-    for between, report in zip(windows, reports, strict=True):
-        lines.append(
-            f"{first_day(between, timezone=TIMEZONE)!s:<12}"
-            + "".join(f"{report.get(column, 0):>12}" for column in COLUMNS)
-        )
+    for window, report in zip(windows, reports, strict=True):
+        lines.append(f"{window[:10]:<12}" + "".join(f"{report.get(column, 0):>12}" for column in COLUMNS))
     return "\n".join(lines)
 
 
 @dag(
+    description="Sends a range of past days to BIK, once, as migration",
     schedule=None,
     start_date=pendulum.datetime(2020, 1, 1, tz=TIMEZONE),
     catchup=False,
@@ -120,11 +122,11 @@ def bik_historical_backfill() -> None:
     """Split, extract, send and add up."""
 
     @task
-    def plan() -> list[Window]:
+    def plan() -> list[str]:
         params = get_current_context()["params"]
         first, end = date.fromisoformat(params["from"]), date.fromisoformat(params["to"])
         try:
-            return split(first, end, size=params["window_days"], timezone=TIMEZONE)
+            return cut(first, end, days=params["window_days"], timezone=TIMEZONE)
         except BikConfigError as error:
             # A wrong range is not mended by trying again.
             raise AirflowFailException(error.message) from error
@@ -137,22 +139,22 @@ def bik_historical_backfill() -> None:
             conn_id="shop_db",
             sql=kind.sql,
             mapping=kind.mapping,
-            spool_path=f"{STAGING}/spool",
-            delivery_id=f"backfill {name} {WINDOW}",
+            stream=name,
             pipeline="migration",
             dry_run="{{ params.dry_run }}",
             max_active_tis_per_dagrun=PARALLEL,
             # Airflow counts tasks, not requests: each task that may run at the same time gets its share of the rate. A
             # pool of PARALLEL slots, given here as `pool=`, holds it over several runs and DAGs.
-            max_requests_per_second=REQUESTS_PER_SECOND / PARALLEL,
+            sending=Sending(max_requests_per_second=REQUESTS_PER_SECOND / PARALLEL),
+            map_index_template="{{ task.window[:10] }}",
             **TO_BIK,
-        ).expand(parameters=windows)
+        ).expand(window=windows)
         sending.append(send)
     for earlier, later in pairwise(sending):
         earlier >> later
 
     @task
-    def check(windows: list[Window], *kinds: list[dict[str, Any]]) -> dict[str, Any]:
+    def check(windows: list[str], *kinds: list[dict[str, Any]]) -> dict[str, Any]:
         # Each look at a mapped result is a request to Airflow.
         reports = [list(kind) for kind in kinds]
         totals = add_up([report for kind in reports for report in kind])

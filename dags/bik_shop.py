@@ -1,4 +1,4 @@
-"""What both DAGs know about the shop: its days, its tables, and where files lie. Change this file for your own shop.
+"""What both DAGs know about the shop: its days, its tables, and where state lies. Change this file for your own shop.
 
 Each kind of event has a query, which chooses rows, and a mapping, which says what becomes of their columns.
 """
@@ -11,7 +11,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_bik.events.mapping import Column, EventMapping
+from airflow_provider_bik.events import Column, EventMapping, Reading
 
 TIMEZONE = "Asia/Kolkata"
 """Whose calendar days are meant. The schedule, the windows and the dates in the form all follow it."""
@@ -19,20 +19,19 @@ TIMEZONE = "Asia/Kolkata"
 FIRST_DAY = date(2026, 1, 1)
 """The cut-over: the daily DAG sends this day and every later one, the backfill sends the days before it."""
 
-STAGING = os.environ.get("BIK_STAGING", f"file://{os.environ.get('AIRFLOW_HOME', Path.home() / 'airflow')}/bik")
-"""Where rows wait between database and BIK, where rejected events are kept, and where it is noted what was delivered.
-With more than one worker this must be storage that all of them reach, such as `s3://aws_default@bucket/bik`. The files
-hold personal data: keep others out."""
+STATE = os.environ.get("BIK_STATE", f"file://{os.environ.get('AIRFLOW_HOME', Path.home() / 'airflow')}/bik")
+"""Where it is written down what was delivered, where rows wait on their way, and where rejected events are kept. With
+more than one worker this must be storage that all of them reach, such as `s3://aws_default@bucket/bik`. The files hold
+personal data: keep others out."""
 
 TO_BIK: dict[str, Any] = {
     # A shop always has some customers that cannot be reached, and they must not fail every night. A broken query
-    # rejects far more than one in twenty, and does fail. The rejected events are kept for mending.
+    # rejects far more than one in twenty, and does fail. The rejected events are kept, to be fixed.
     "max_rejected": 0.05,
-    "dead_letter_path": f"{STAGING}/rejected",
-    # BIK cannot recognise an event that it has: what a run has delivered, no other run sends again.
-    "checkpoint_path": f"{STAGING}/delivered",
-    "if_delivered": "skip",
-    "default_region": "IN",
+    "state_path": STATE,
+    # BIK cannot recognise an event that it has: what was delivered, by whatever run, is left out.
+    "if_delivered": "trim",
+    "reading": Reading(timezone=TIMEZONE, default_region="IN"),
 }
 """Arguments of every operator that sends."""
 

@@ -3,38 +3,36 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 from urllib.parse import urlsplit
 
 from airflow.providers.common.compat.sdk import mask_secret
 from airflow.providers.http.hooks.http import HttpHook
-from requests import Session
+from requests import PreparedRequest, Response, Session
+from requests.adapters import HTTPAdapter
 from requests.auth import HTTPBasicAuth
 
 from airflow_provider_bik.client import BikClient, ClientSettings
-from airflow_provider_bik.dead_letters import DeadLetters, NoDeadLetters
 from airflow_provider_bik.delivery import (
     Answer,
     AnswerClass,
-    Checkpoint,
-    DeadLetter,
+    Delivery,
     DeliveryReport,
-    DeliverySettings,
-    Journal,
+    NoRejectedSink,
+    RejectedEvent,
+    Sending,
     deliver,
-    verdict,
 )
+from airflow_provider_bik.delivery.report import task_error
+from airflow_provider_bik.delivery.settings import check_max_rejected
 from airflow_provider_bik.errors import BikError, BikEventError
-from airflow_provider_bik.events import Contract, Mode, PipelineRule
-from airflow_provider_bik.events.catalogue import CatalogueHints
-from airflow_provider_bik.events.mapping import EventMapping, map_rows
+from airflow_provider_bik.events import Contract, Encoder, EventMapping, InputEvent, Mode, PipelineRule, Reading
 from airflow_provider_bik.hooks import old_forms
 from airflow_provider_bik.hooks.connection import ConnectionLike, client_settings
-from airflow_provider_bik.sources import in_chunks, read_events
-from airflow_provider_bik.sources.lazy import detached
-from airflow_provider_bik.threads import StopSwitch, run
+from airflow_provider_bik.inputs import in_chunks, read_items
+from airflow_provider_bik.threads import StopSignal, run
 
 __all__ = ["BikHook"]
 
@@ -95,47 +93,53 @@ class BikHook(HttpHook):
         session.verify = settings.verify and (settings.ca_file or True)
         session.proxies = {"http": settings.proxy, "https": settings.proxy} if settings.proxy else {}
         session.headers.update(headers or {})
+        for scheme in ("https://", "http://"):
+            session.mount(scheme, _WithTimeouts((settings.connect_timeout, settings.read_timeout)))
         return self._configure_session_from_mount_adapters(session)
 
-    def send_event(self, event: Mapping[str, object], *, pipeline: str = "auto") -> None:
+    def send_event(
+        self, event: Mapping[str, object], *, pipeline: str | PipelineRule = "auto", reading: Reading | None = None
+    ) -> None:
         """Send one event.
 
         Args:
             event: With BIK's own field names.
-            pipeline: ``auto``, ``realtime`` or ``migration``.
+            pipeline: ``auto``, ``realtime`` or ``migration``, or a `PipelineRule`.
+            reading: How its values are understood.
 
         Raises:
-            BikEventError: The event breaks the contract, or BIK refused it.
+            BikEventError: The event breaks the contract, or BIK rejected it.
             BikError: See `airflow_provider_bik.errors`; `BikDeliveryIncompleteError` if BIK may or may not have it.
         """
-        rule = PipelineRule(mode=Mode(pipeline))
         kept = _Kept()
-        report = self.deliver([event], contract=Contract(now=datetime.now(UTC), rule=rule), dead_letters=kept)
-        if kept.letters:
+        report = self.deliver(self._events([event], pipeline, reading, None), Delivery(rejected=kept))
+        if kept.events:
             message = (
-                f"The event was not taken: {kept.letters[0].rejection}. Mend it; sending it as it is cannot succeed."
+                f"The event was not taken: {kept.events[0].rejection}. Fix it; sending it as it is cannot succeed."
             )
             raise BikEventError(message)
-        if error := verdict(report, max_rejected=0, host=self.host):
+        if error := task_error(report, max_rejected=0, host=self.host):
             raise error
 
     def send_events(
         self,
         events: object,
         *,
-        file_format: str | None = None,
-        pipeline: str = "auto",
-        max_rejected: float = 0,
         mapping: EventMapping | Mapping[str, object] | None = None,
+        pipeline: str | PipelineRule = "auto",
+        reading: Reading | None = None,
+        sending: Sending | None = None,
+        max_rejected: float = 0,
     ) -> DeliveryReport:
-        """Send many events, in batches; what `BikSendEventsOperator` does, without its options.
+        """Send many events, in batches: what `BikSendEventsOperator` does, without a record.
 
         Args:
-            events: Anything `airflow_provider_bik.sources.read_events` takes.
-            file_format: What is in the files; None to go by their names.
-            pipeline: ``auto``, ``realtime`` or ``migration``.
-            max_rejected: How many rejections are allowed, as a number or, below 1, a share.
+            events: Anything `airflow_provider_bik.inputs.read_items` takes.
             mapping: Makes events of rows; an `EventMapping` or its JSON form.
+            pipeline: ``auto``, ``realtime`` or ``migration``, or a `PipelineRule`.
+            reading: How what is read is understood.
+            sending: How to send.
+            max_rejected: How many rejections are allowed: a whole number, or a share from 0.0 to 1.0.
 
         Returns:
             What became of each event.
@@ -144,71 +148,49 @@ class BikHook(HttpHook):
             BikError: See `airflow_provider_bik.errors`. Everything deliverable was delivered before
                 `BikTooManyRejectedError`.
         """
-        contract = Contract(now=datetime.now(UTC), rule=PipelineRule(mode=Mode(pipeline)))
-        report = self.deliver(
-            events,
-            file_format=file_format,
-            contract=contract,
-            mapping=None if mapping is None else EventMapping.of(mapping),
-        )
-        if error := verdict(report, max_rejected=max_rejected, host=self.host):
+        check_max_rejected(max_rejected)
+        known = None if mapping is None else EventMapping.of(mapping)
+        report = self.deliver(self._events(events, pipeline, reading, known), Delivery(sending=sending or Sending()))
+        if error := task_error(report, max_rejected=max_rejected, host=self.host):
             raise error
         return report
 
     def deliver(
-        self,
-        events: object,
-        *,
-        file_format: str | None = None,
-        contract: Contract,
-        mapping: EventMapping | None = None,
-        settings: DeliverySettings | None = None,
-        dead_letters: DeadLetters | None = None,
-        journal: Journal | None = None,
-        start: Checkpoint | None = None,
-        stopping: StopSwitch | None = None,
+        self, events: Iterator[InputEvent], delivery: Delivery, *, stopping: StopSignal | None = None
     ) -> DeliveryReport:
         """Bring every event to an outcome and report it; the outcome itself is never raised.
 
         Args:
-            events: Anything `airflow_provider_bik.sources.read_events` takes.
-            file_format: What is in the files; None to go by their names.
-            contract: Checks and encodes one event.
-            mapping: Makes events of rows; where they look unlike BIK's catalogue, the log says so at the end.
-            settings: How to deliver.
-            dead_letters: Where rejected events go; they are only counted if None.
-            journal: Keeps the checkpoint; None keeps none.
-            start: The checkpoint to begin from.
+            events: In order; they are read in another thread.
+            delivery: How to deliver, and where its checkpoint and rejected events go.
             stopping: Ends delivery in order, from a signal handler or another thread.
 
         Raises:
-            BikError: The Connection, the input, the dead letters or the checkpoint cannot be used.
+            BikConfigError: The Connection cannot be used.
         """
-        client_settings = self.settings
-        how = settings or DeliverySettings()
-        switch = stopping or StopSwitch()
-        hints = CatalogueHints()
-        source = detached(events)
+        settings = self.settings
+        signal = stopping or StopSignal()
 
         async def work() -> DeliveryReport:
-            async with BikClient(client_settings, max_connections=how.max_concurrency) as client:
+            async with BikClient(settings, max_connections=delivery.sending.max_concurrency) as client:
                 return await deliver(
-                    in_chunks(map_rows(read_events(source, file_format=file_format), mapping, hints)),
-                    contract=contract,
+                    in_chunks(events),
+                    delivery,
                     send=client.send,
-                    dead_letters=dead_letters or NoDeadLetters(),
-                    settings=how,
-                    chance=random.Random(),  # noqa: S311 - jitter, not secrecy
-                    journal=journal,
-                    start=start,
-                    stopping=switch.event(),
+                    rng=random.Random(),  # noqa: S311 - jitter, not secrecy
+                    stopping=signal.event(),
                 )
 
-        try:
-            return run(work(), interrupted=switch.press)
-        finally:
-            for hint in hints.warnings():
-                self.log.warning("%s.", hint)
+        return run(work(), interrupted=signal.press)
+
+    @staticmethod
+    def _events(
+        events: object, pipeline: str | PipelineRule, reading: Reading | None, mapping: EventMapping | None
+    ) -> Iterator[InputEvent]:
+        how = reading or Reading()
+        rule = pipeline if isinstance(pipeline, PipelineRule) else PipelineRule(mode=Mode.of(pipeline))
+        encoder = Encoder(contract=Contract.of(how, rule=rule, now=datetime.now(UTC)), mapping=mapping)
+        return encoder.encode_all(read_items(events, how, encoder.check_columns))
 
     def test_connection(self) -> tuple[bool, str]:
         """Check the Connection against BIK, without sending an event.
@@ -231,10 +213,11 @@ class BikHook(HttpHook):
                 return True, "BIK accepts this API key and secret for this app_id."
             case AnswerClass.FATAL:
                 return False, f"{answer.cause}. {answer.advice}"
-            case AnswerClass.REFUSED:
+            case AnswerClass.REJECTED_BY_BIK:
                 return (
                     False,
-                    f"BIK refused ({answer.cause}). Check API key, API secret and app_id; they must belong together.",
+                    f"BIK rejected the check ({answer.cause}). Check API key, API secret and app_id; they must belong "
+                    "together.",
                 )
             case _:
                 return False, f"BIK did not answer clearly ({answer.cause}). Try again later."
@@ -250,14 +233,26 @@ class BikHook(HttpHook):
         return old_forms.widgets()
 
 
-class _Kept(NoDeadLetters):
-    """Dead letters in memory, for a single event."""
+class _WithTimeouts(HTTPAdapter):
+    """Gives requests that name no time-outs those of the Connection."""
+
+    def __init__(self, timeouts: tuple[float, float]) -> None:
+        super().__init__()
+        self._timeouts = timeouts
+
+    def send(self, request: PreparedRequest, **options: Any) -> Response:  # type: ignore[override]
+        """Send one request; the options are those of requests."""
+        return super().send(request, **{**options, "timeout": options.get("timeout") or self._timeouts})
+
+
+class _Kept(NoRejectedSink):
+    """Rejected events in memory, for a single event."""
 
     def __init__(self) -> None:
-        self.letters: list[DeadLetter] = []
+        self.events: list[RejectedEvent] = []
 
-    async def write(self, letters: Sequence[DeadLetter]) -> None:
-        self.letters.extend(letters)
+    async def write(self, events: Sequence[RejectedEvent]) -> None:
+        self.events.extend(events)
 
 
 async def _check(settings: ClientSettings) -> Answer:

@@ -4,42 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta, tzinfo
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any
 
-import msgspec
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from airflow_provider_bik.checkpoints import StoreJournal
-from airflow_provider_bik.dead_letters import DeadLetterFile, DeadLetters, NoDeadLetters
-from airflow_provider_bik.delivery import (
-    Checkpoint,
-    DeliveryReport,
-    DeliverySettings,
-    IfDelivered,
-    ReportDict,
-    Stop,
-    verdict,
-)
-from airflow_provider_bik.delivery.batching import MAX_BATCH_SIZE
+from airflow_provider_bik.delivery import OnUnconfirmed, ReportDict, Sending
+from airflow_provider_bik.delivery.report import add_reports
+from airflow_provider_bik.delivery.settings import check_max_rejected
 from airflow_provider_bik.errors import BikConfigError, BikError
-from airflow_provider_bik.events import Contract
-from airflow_provider_bik.events.mapping import EventMapping
-from airflow_provider_bik.events.phone import national_numbers
+from airflow_provider_bik.events import Contract, Encoder, EventMapping, Mode, PipelineRule, Reading
 from airflow_provider_bik.hooks.bik import BikHook
-from airflow_provider_bik.operators.arguments import check_arguments, delivery_settings, pipeline_rule, zone
+from airflow_provider_bik.operators.delivering import Delivering, Ended
 from airflow_provider_bik.operators.event_input import unwrap, wrap
-from airflow_provider_bik.operators.task_instance import begin, delivery_name, for_airflow, step_aside
-from airflow_provider_bik.threads import StopSwitch
+from airflow_provider_bik.operators.inputs import EventsInput, Input
+from airflow_provider_bik.operators.task_instance import TaskRun, for_airflow, state_folder, step_aside
+from airflow_provider_bik.state.record import IfDelivered
+from airflow_provider_bik.threads import StopSignal
+from airflow_provider_bik.windows import Window
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 __all__ = ["BikSendEventsOperator"]
 
+_TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+
 
 class BikSendEventsOperator(BaseOperator):
-    """Send events to BIK; every one ends as confirmed, rejected or unresolved, and the report says which.
+    """Send events to BIK; every one ends as confirmed, rejected, skipped or unresolved, and the report says which.
 
     Everything deliverable is delivered before the task fails for rejected events. Event data is never rendered as
     Jinja, logged or stored by Airflow.
@@ -47,36 +39,26 @@ class BikSendEventsOperator(BaseOperator):
     Args:
         events: Event mappings with BIK's own field names (with a ``mapping``, rows), or the path or paths of files
             (NDJSON, JSON, CSV, Parquet), or patterns such as ``s3://bucket/orders-*.csv.gz``, at any place
-            `ObjectStoragePath` can open; from upstream or in the DAG. Paths are templates.
-        pipeline: ``auto``: with ``createdAt`` as migration, without as realtime; in an Airflow backfill run always
-            migration. ``realtime``: no dates; ``migration``: dates required. (template)
-        bik_conn_id: The Connection. (template)
+            `ObjectStoragePath` can open, or a data frame; from upstream or in the DAG. Paths are templates.
         mapping: Makes events of rows that are not events yet: an `EventMapping`, or its JSON form.
-        file_format: What is in the files: ``ndjson``, ``json``, ``csv``, ``tsv`` or ``parquet``; None to go by each
-            file's name.
-        created_at: What ``realtime`` does with an event that has a date: ``reject`` it, or ``drop`` the date.
-        realtime_max_age: With ``auto``, events younger than this go out as realtime, without their date, so that they
-            can trigger journeys.
-        timezone: What times without a zone are in.
-        default_region: ISO 3166 code, such as ``IN``, of telephone numbers without a country code; needs the extra
-            ``phone``.
-        batch_size: Events a request, 1 to 100.
-        max_concurrency: Requests in flight at most.
-        max_requests_per_second: Ceiling of the rate; None for none.
-        dead_letter_path: Directory, at any object storage, for the file of rejected events. (template)
+        pipeline: ``auto``: with ``createdAt`` as migration, without as realtime; in an Airflow backfill run always
+            migration. ``realtime``: no dates; ``migration``: dates required. Or a `PipelineRule`. (template)
+        reading: How what is read is understood: time zone, region of telephone numbers, form of files.
+        sending: How events are sent: batch size, requests in flight, rate, what happens to unconfirmed ones.
+        bik_conn_id: The Connection. (template)
+        state_path: Folder, at any object storage that all workers reach, for the record of the delivery: how far it
+            has come, and the rejected events. Without it the Airflow option ``[bik] state_path`` counts; without that
+            the record is kept in the task state store (Airflow 3.3 and later) or not at all. (template)
+        stream: Names what is delivered, such as ``orders``, so that other tasks, DAGs and runs that deliver the same
+            know of each other. Needs a state path. By default each task instance is a delivery of its own. (template)
+        window: The stretch of time of the stream that this delivery holds, as ISO 8601 ``start/end``, for example
+            `airflow_provider_bik.windows.DATA_INTERVAL`. Without it the stream is one delivery as a whole. (template)
+        if_delivered: What happens to what was delivered before, by another run or before the task was cleared:
+            ``resend`` everything, each event being a possible duplicate; ``skip`` it, and return the earlier report;
+            ``trim`` the window to what is missing; or ``refuse``. By default ``resend``, and ``refuse`` with
+            ``on_unconfirmed="hold"``.
         max_rejected: How many rejected events still count as success: a number, or a share such as 0.01. Above 0 it
-            needs a ``dead_letter_path``, so that what is let through is not lost.
-        on_unconfirmed: What happens to events that may have reached BIK without its word: ``resend`` (at least once) or
-            ``hold`` (at most once: they become dead letters).
-        checkpoint_path: Directory, at any object storage, for the checkpoint with which a retry goes on. On Airflow
-            3.3 and later it is kept in the task state store if this is not given; before, without this, a retry starts
-            over. (template)
-        delivery_id: Names what is delivered, such as ``orders 2026-01-01``, so that another run which is asked for the
-            same knows what was sent; needs a ``checkpoint_path``. By default each task instance is a delivery of its
-            own. (template)
-        if_delivered: What happens when the delivery was completed before, by another run or before the task was
-            cleared: ``resend`` everything, with a warning, each event being a possible duplicate; ``skip`` it, and
-            return the earlier report; or ``fail``.
+            needs a state path, so that what is let through is not lost.
         dry_run: Read, check and report; send and write nothing. (template)
         kwargs: Those of every operator.
 
@@ -93,9 +75,9 @@ class BikSendEventsOperator(BaseOperator):
         "events",
         "pipeline",
         "bik_conn_id",
-        "dead_letter_path",
-        "checkpoint_path",
-        "delivery_id",
+        "state_path",
+        "stream",
+        "window",
         "dry_run",
     )
     ui_color = "#e8f4ec"
@@ -104,49 +86,63 @@ class BikSendEventsOperator(BaseOperator):
         self,
         *,
         events: object,
-        pipeline: str = "auto",
-        bik_conn_id: str = BikHook.default_conn_name,
         mapping: EventMapping | Mapping[str, object] | None = None,
-        file_format: str | None = None,
-        created_at: Literal["reject", "drop"] = "reject",
-        realtime_max_age: timedelta | None = None,
-        timezone: str | tzinfo = "UTC",
-        default_region: str | None = None,
-        batch_size: int = MAX_BATCH_SIZE,
-        max_concurrency: int = 8,
-        max_requests_per_second: float | None = None,
-        dead_letter_path: str | None = None,
+        pipeline: str | PipelineRule = "auto",
+        reading: Reading | None = None,
+        sending: Sending | None = None,
+        bik_conn_id: str = BikHook.default_conn_name,
+        state_path: str | None = None,
+        stream: str | None = None,
+        window: str | Mapping[str, str] | Window | None = None,
+        if_delivered: str | None = None,
         max_rejected: float = 0,
-        on_unconfirmed: Literal["resend", "hold"] = "resend",
-        checkpoint_path: str | None = None,
-        delivery_id: str | None = None,
-        if_delivered: Literal["resend", "skip", "fail"] = "resend",
         dry_run: bool | str = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.events = events
-        self.pipeline = pipeline
-        self.bik_conn_id = bik_conn_id
         self.mapping = None if mapping is None else EventMapping.of(mapping)
-        self.file_format = file_format
-        self.created_at = created_at
-        self.realtime_max_age = realtime_max_age
-        self.timezone = timezone
-        self.default_region = default_region
-        self.batch_size = batch_size
-        self.max_concurrency = max_concurrency
-        self.max_requests_per_second = max_requests_per_second
-        self.dead_letter_path = dead_letter_path
-        self.max_rejected = max_rejected
-        self.on_unconfirmed = on_unconfirmed
-        self.checkpoint_path = checkpoint_path
-        self.delivery_id = delivery_id
+        self.pipeline = pipeline
+        self.reading = reading or Reading()
+        self.sending = sending or Sending()
+        self.bik_conn_id = bik_conn_id
+        self.state_path = state_path
+        self.stream = stream
+        self.window = window
         self.if_delivered = if_delivered
+        self.max_rejected = max_rejected
         # It hides a method of that name, which only `airflow tasks test --dry-run` calls, to render templates.
         self.dry_run = dry_run  # type: ignore[assignment,method-assign]
-        self._stopping = StopSwitch()
-        check_arguments(self)
+        self._stopping = StopSignal()
+        self._check()
+
+    def _check(self) -> None:
+        """Find what cannot work while the DAG is parsed; templates are checked when they are rendered."""
+        if isinstance(self.pipeline, str) and "{" not in self.pipeline:
+            Mode.of(self.pipeline)
+        check_max_rejected(self.max_rejected)
+        self._policy()
+        if self.window is not None and self.stream is None:
+            message = "window is given without stream: a window is a part of a stream. Nothing was sent."
+            raise BikConfigError(message)
+
+    def _policy(self) -> IfDelivered:
+        hold = self.sending.on_unconfirmed is OnUnconfirmed.HOLD
+        if self.if_delivered is None:
+            return IfDelivered.REFUSE if hold else IfDelivered.RESEND
+        try:
+            chosen = IfDelivered(self.if_delivered)
+        except ValueError:
+            known = ", ".join(repr(member.value) for member in IfDelivered)
+            message = f"if_delivered must be one of {known}. Fix the operator's arguments; nothing was sent."
+            raise BikConfigError(message) from None
+        if hold and chosen is IfDelivered.RESEND:
+            message = (
+                "if_delivered='resend' and on_unconfirmed='hold' contradict each other: the one sends events again, "
+                "the other never does. Choose one; nothing was sent."
+            )
+            raise BikConfigError(message)
+        return chosen
 
     @property
     def events(self) -> object:
@@ -159,8 +155,11 @@ class BikSendEventsOperator(BaseOperator):
 
     def execute(self, context: Context) -> ReportDict:
         """Deliver, then say how it ended."""
+        # A signal that has stopped an earlier try is not for this one.
+        self._stopping = StopSignal()
         try:
-            return self._deliver(context, BikHook(self.bik_conn_id), delivery_settings(self))
+            task = TaskRun(context, task_id=self.task_id, zone=self.reading.zone, folder=state_folder(self.state_path))
+            return self._deliver_all(context, task)
         except BikError as error:
             raise for_airflow(error) from error
 
@@ -172,77 +171,55 @@ class BikSendEventsOperator(BaseOperator):
         """Go on after a pause that BIK asked for (Airflow below 3)."""
         return self.execute(context)
 
-    def _input(self, context: Context, start: Checkpoint) -> object:  # noqa: ARG002 - operators that fetch need them
-        """What `airflow_provider_bik.sources.read_events` is to read."""
-        return unwrap(self.events)
+    def _input(self, context: Context) -> Input:  # noqa: ARG002 - other operators need it
+        """What is delivered."""
+        return EventsInput(events=unwrap(self.events), reading=self.reading)
 
-    def _deliver(self, context: Context, hook: BikHook, settings: DeliverySettings) -> ReportDict:
-        rule = pipeline_rule(self, context)
-        name = delivery_name(context, self.delivery_id)
-        journal, start = begin(
-            context,
-            name,
-            self.checkpoint_path,
-            if_delivered=IfDelivered(self.if_delivered),
-            dry_run=settings.dry_run,
-        )
-        if start.state == "done" and start.report is not None:
-            self.log.warning("Everything was delivered before, by %s; nothing is sent. %s", start.run, start.note)
-            return cast("ReportDict", start.report)
-        dead_letters: DeadLetters = NoDeadLetters()
-        if self.dead_letter_path and not settings.dry_run:
-            dead_letters = DeadLetterFile(self.dead_letter_path, f"{name}.ndjson", start.dead_letters)
-        elif self.max_rejected and not settings.dry_run:
-            message = "dead_letter_path was rendered to nothing, but max_rejected needs it. Nothing was sent."
-            raise BikConfigError(message)
-        dead_letters.check()
-        said_dry = " (dry run: nothing is sent)" if settings.dry_run else ""
-        self.log.info("Sending events to BIK at %s, pipeline %s%s", hook.host, rule.mode.value, said_dry)
-        report = hook.deliver(
-            self._input(context, start),
-            file_format=self.file_format,
-            contract=Contract(
-                now=datetime.fromisoformat(start.began_at),
-                rule=rule,
-                timezone=zone(self.timezone),
-                national=national_numbers(self.default_region) if self.default_region else None,
+    def _rule(self, context: Context) -> PipelineRule:
+        """The rule for this run: in an Airflow backfill, ``auto`` means ``migration``."""
+        rule = self.pipeline if isinstance(self.pipeline, PipelineRule) else PipelineRule(mode=Mode.of(self.pipeline))
+        if rule.mode is Mode.AUTO and getattr(context.get("dag_run"), "run_type", None) == "backfill":
+            return replace(rule, mode=Mode.MIGRATION)
+        return rule
+
+    def _deliver_all(self, context: Context, task: TaskRun) -> ReportDict:
+        delivering = Delivering(
+            task=task,
+            hook=BikHook(self.bik_conn_id),
+            given=self._input(context),
+            encoder=Encoder(
+                contract=Contract.of(self.reading, rule=self._rule(context), now=task.attempt.now), mapping=self.mapping
             ),
-            mapping=self.mapping,
-            settings=settings,
-            dead_letters=dead_letters,
-            journal=journal,
-            start=start,
+            sending=self.sending,
+            if_delivered=self._policy(),
+            max_rejected=self.max_rejected,
             stopping=self._stopping,
         )
-        if report.stop not in {Stop.ORDERED, Stop.THROTTLED}:
-            report = replace(report, dead_letter_path=dead_letters.join())
-        return self._conclude(context, hook, report, journal, dead_letters)
+        stream = None if self.stream is None else str(self.stream)
+        window = None if self.window is None else Window.of(self.window)
+        if _truth(self.dry_run):
+            return self._ended(context, delivering.try_dry(window))
+        reports = []
+        for piece in delivering.pieces(stream, window):
+            ended = delivering.deliver(piece)
+            if ended.step_aside is not None:
+                step_aside(self, ended.step_aside, pauses=ended.pauses)
+            reports.append(self._ended(context, ended))
+        return reports[0] if len(reports) == 1 else add_reports(reports)
 
-    def _conclude(
-        self,
-        context: Context,
-        hook: BikHook,
-        report: DeliveryReport,
-        journal: StoreJournal | None,
-        dead_letters: DeadLetters,
-    ) -> ReportDict:
-        """Log and store how it ended; raises unless the task has succeeded."""
-        as_dict = report.as_dict()
-        error = verdict(report, max_rejected=self.max_rejected, host=hook.host, resumable=journal is not None)
-        if journal is not None and journal.latest is not None:
-            latest = msgspec.structs.replace(journal.latest, dead_letters=dead_letters.files)
-            if error is None:
-                latest = msgspec.structs.replace(latest, state="done", report=dict(as_dict))
-            journal.save_now(latest)
-        if not report.dry_run:
-            dead_letters.tidy()
-        self.log.info("%s", report.summary())
-        if report.step_aside is not None and journal is not None:
-            step_aside(self, report.step_aside)
-        if error is not None:
+    def _ended(self, context: Context, ended: Ended) -> ReportDict:
+        """Say how it ended; raises unless the task has succeeded."""
+        if ended.error is not None:
             # A failed task has no return value, but whoever is called wants to see the counts and ranges.
-            context["ti"].xcom_push(key="report", value=as_dict)
-            raise error
-        if report.rejected:
-            self.log.warning("Rejected, as allowed: %s. See %s", report.reasons_text(), report.dead_letter_path)
-        return as_dict
+            context["ti"].xcom_push(key="report", value=ended.report)
+            raise ended.error
+        return ended.report
+
+
+def _truth(value: object) -> bool:
+    """Read ``dry_run``, which is text if it was rendered from a template."""
+    truth = _TRUTH.get(value.strip().lower()) if isinstance(value, str) else value
+    if not isinstance(truth, bool):
+        message = "dry_run must be true or false. Fix the operator's arguments; nothing was sent."
+        raise BikConfigError(message)
+    return truth

@@ -1,106 +1,206 @@
-"""What a delivery needs of the Airflow task instance that it runs in: a name, a checkpoint, a way to pause or fail."""
+"""What a delivery needs of the Airflow task instance that it runs in: its record, a way to pause, a way to fail."""
 
 from __future__ import annotations
 
 import logging
-from datetime import UTC, datetime, timedelta
+import socket
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, NoReturn
-from uuid import uuid4
 
+import msgspec
 import pendulum
 from airflow.exceptions import AirflowRescheduleException
-from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, BaseOperator
+from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, BaseOperator, conf
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 
-from airflow_provider_bik.checkpoints import CheckpointFile, CheckpointStore, StoreJournal, TaskState
-from airflow_provider_bik.dead_letters import file_name
-from airflow_provider_bik.delivery import Checkpoint, IfDelivered, where_to_begin
-from airflow_provider_bik.errors import BikConfigError, BikError
-from airflow_provider_bik.storage import storage_path
+from airflow_provider_bik.errors import BikConfigError, BikDeliveryIncompleteError, BikError, BikRecordError
+from airflow_provider_bik.state.coverage import safe_name
+from airflow_provider_bik.state.documents import TaskStateStore
+from airflow_provider_bik.state.record import RECORD, Attempt, DeliveryRecord
+from airflow_provider_bik.state.storage import Folder
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-__all__ = ["begin", "delivery_name", "for_airflow", "step_aside"]
+__all__ = ["TaskRun", "for_airflow", "state_folder", "step_aside"]
+
+MOST_PAUSES = 24
+"""How often one generation may step aside before the task fails."""
+
+POINTER = "record_at"
+"""The key under which the task state store names the folders of the records, for a try on another worker."""
+
+PROGRESS = "progress"
+"""The key under which it says how far the delivery has come."""
 
 log = logging.getLogger(__name__)
 
 
-def delivery_name(context: Context, delivery_id: str | None) -> str:
-    """Name the delivery, in a form that is safe as a file name: by its own id, or else by the task instance.
+class _Pointer(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the records of a task instance are.
+
+    Attributes:
+        note: The same in words.
+        worker: The machine that made them.
+        folders: Their folders.
+    """
+
+    note: str = ""
+    worker: str
+    folders: list[str]
+
+
+def state_folder(state_path: str | None) -> Folder | None:
+    """Where state is kept: the argument, else the option ``[bik] state_path``, else nowhere.
 
     Raises:
-        BikConfigError: The id was rendered to nothing, so that unlike deliveries would be taken for one.
+        BikConfigError: The argument was rendered to nothing, or nothing can open it.
     """
-    if delivery_id is None:
-        ti = context["ti"]
-        return file_name(ti.dag_id, ti.run_id, ti.task_id, ti.map_index)
-    if not delivery_id.strip():
-        message = "delivery_id was rendered to nothing. Nothing was sent; mend the template."
+    if state_path is not None and not str(state_path).strip():
+        message = "state_path was rendered to nothing. Fix the template; nothing was sent."
         raise BikConfigError(message)
-    return file_name("delivery", delivery_id)
+    path = state_path or conf.get("bik", "state_path", fallback=None)
+    if not path:
+        return None
+    folder = Folder(path)
+    executor = str(conf.get("core", "executor", fallback=""))
+    if folder.is_local and any(name in executor for name in ("Celery", "Kubernetes", "Ecs", "Batch", "Edge")):
+        log.warning(
+            "state_path %s is on this worker's own disk, and the executor (%s) has several workers: a retry on another "
+            "one cannot see what this one has sent. Give a path that all workers reach, such as s3://… .",
+            folder,
+            executor,
+        )
+    return folder
 
 
-def begin(
-    context: Context, name: str, checkpoint_path: str | None, *, if_delivered: IfDelivered, dry_run: bool
-) -> tuple[StoreJournal | None, Checkpoint]:
-    """Decide where this try begins, and where it writes down how far it comes.
+class TaskRun:
+    """One try of a task instance.
 
     Args:
         context: Airflow's.
-        name: Of the delivery.
-        checkpoint_path: Directory for a checkpoint file; without it, the task state store is used where there is one.
-        if_delivered: What to do with a delivery that is done.
-        dry_run: Whether nothing is sent, so that nothing is written down.
-
-    Returns:
-        The journal, or None if no checkpoint is kept; and the checkpoint to begin from.
-
-    Raises:
-        BikError: The checkpoint of an earlier try cannot be read or understood; or it says that all is delivered, and
-            that is not to happen again.
+        task_id: Of the operator that runs; unlike that of the task instance if one operator calls another.
+        zone: In which names and notes tell times.
+        folder: Where state is kept; None for nowhere.
     """
-    ti = context["ti"]
-    owner = f"try {getattr(ti, 'try_number', 1)} {uuid4().hex[:12]}"
-    run = f"{ti.dag_id} {ti.run_id} {ti.task_id} {ti.map_index}"
-    store = None if dry_run else _store(context, name, checkpoint_path)
-    if store is None and not dry_run:
-        log.info("No checkpoint is kept, so a retry starts over; set checkpoint_path.")
-    journal = StoreJournal(store, owner=owner) if store else None
-    found = journal.load() if journal else None
-    clears, now = getattr(ti, "max_tries", 0), datetime.now(UTC).isoformat()
-    start = where_to_begin(found, owner=owner, run=run, clears=clears, now=now, if_delivered=if_delivered)
-    if found and found.state == "done" and start.state != "done":
-        log.warning(
-            "This delivery was completed before, by %s. Everything is sent again, as if_delivered='resend' says; each "
-            "of its first %d events is a possible duplicate.",
-            found.run,
-            found.digest_to,
+
+    def __init__(self, context: Context, *, task_id: str, zone: tzinfo, folder: Folder | None) -> None:
+        ti = context["ti"]
+        dag_run = context.get("dag_run")
+        self.folder = folder
+        nested = () if task_id == ti.task_id else (task_id,)
+        self._identity = (ti.dag_id, ti.task_id, *nested, f"{ti.run_id}{_index(ti.map_index)}")
+        self.attempt = Attempt(
+            run=" ".join(self._identity),
+            # Airflow makes the first grow with a clear unless `retries` has shrunk; the second, if the run had ended.
+            clears=(int(getattr(ti, "max_tries", 0)), int(getattr(dag_run, "clear_number", None) or 0)),
+            now=datetime.now(UTC),
+            zone=zone,
         )
-    elif start.leased_to and start.state != "done":
-        log.info("Going on from a checkpoint (%s): %s", start.state, start.note)
-    if journal and found and found.state != "done":
-        # At once: an older try that is not dead stops at its next lease, and what it has sent until then is in doubt.
-        journal.save_now(start)
-    return journal, start
+        self._is_later_try = int(getattr(ti, "try_number", 1) or 1) > 1
+        self._context = context
+        accessor = context.get("task_state_store")
+        self.store = None if accessor is None else TaskStateStore(accessor, prefix="/".join(("bik", *nested)))
+
+    def own_folder(self) -> Folder | None:
+        """The folder of a delivery that belongs to this task instance alone."""
+        if self.folder is None:
+            return None
+        folder = self.folder.folder("tasks")
+        for part in self._identity:
+            folder = folder.folder(safe_name(part))
+        return folder
+
+    @property
+    def has_earlier_run(self) -> bool:
+        """Whether a run of the DAG has succeeded before."""
+        return bool(self._context.get("prev_start_date_success"))
+
+    def past_is_lost(self) -> bool:
+        """Whether an earlier try may have sent events of which no record tells that this worker can see.
+
+        Raises:
+            BikRecordError: The record is where this worker cannot reach it.
+        """
+        pointer = self._pointer()
+        if self.store is None or pointer is None:
+            return self._is_later_try
+        if self.folder is None:
+            if pointer.folders:
+                raise _out_of_reach(pointer, pointer.folders[0], "state_path is no longer set")
+            return False
+        if self.store.read(RECORD) is not None:
+            # An earlier try had no state_path and kept its record in the store itself.
+            return True
+        lost = [name for name in pointer.folders if self._record(Folder(name)).find() is None]
+        for name in lost:
+            if Folder(name).is_local and pointer.worker != _worker():
+                raise _out_of_reach(pointer, name, f"this is worker {_worker()}")
+        return bool(lost)
+
+    def note_record(self, folder: Folder | None = None) -> None:
+        """Let later tries, on whatever worker, know where the record is; None says that there is none so far.
+
+        What is noted comes before anything is sent, so that its absence means something.
+        """
+        if self.store is None:
+            return
+        before = self._pointer()
+        known = before.folders if before else []
+        added = [folder.path] if folder is not None and folder.path not in known else []
+        if before is not None and not added:
+            return
+        pointer = _Pointer(
+            note="Where the records of this task's deliveries are. A try that does not find this key names every event "
+            "as a possible duplicate.",
+            worker=_worker(),
+            folders=[*known, *added],
+        )
+        self.store.write(POINTER, [msgspec.json.encode(pointer)])
+
+    def note_progress(self, note: str) -> None:
+        """Show in Airflow how far the delivery has come. That it cannot be shown is no reason to stop."""
+        if self.store is None:
+            return
+        try:
+            self.store.write(PROGRESS, [msgspec.json.encode({"note": note})])
+        except BikError as error:
+            log.warning("%s", error.message)
+
+    def _pointer(self) -> _Pointer | None:
+        found = self.store.read(POINTER) if self.store else None
+        try:
+            return None if found is None else msgspec.json.decode(found, type=_Pointer)
+        except msgspec.ValidationError as error:
+            message = (
+                f"The key {POINTER} in the task's Storage tab cannot be understood ({error}). Nothing was sent. "
+                "Restore it, or delete it to begin anew."
+            )
+            raise BikRecordError(message) from error
+
+    def _record(self, folder: Folder) -> DeliveryRecord:
+        return DeliveryRecord(folder, str(folder), self.attempt)
 
 
-def _store(context: Context, name: str, checkpoint_path: str | None) -> CheckpointStore | None:
-    if checkpoint_path:
-        return CheckpointFile(storage_path(checkpoint_path) / f"{name}.json")
-    accessor = context.get("task_state_store")
-    return None if accessor is None else TaskState(accessor)
-
-
-def step_aside(operator: BaseOperator, seconds: float) -> NoReturn:
+def step_aside(operator: BaseOperator, seconds: float, *, pauses: int) -> NoReturn:
     """Free the worker slot for a pause that BIK asked for, and come back after it without using up a retry.
 
     Args:
         operator: The one that runs; below Airflow 3 it is called again by its ``execute_after_pause``.
         seconds: How long.
+        pauses: How often this delivery has stepped aside before.
+
+    Raises:
+        BikDeliveryIncompleteError: It has done so too often.
     """
+    if pauses >= MOST_PAUSES:
+        message = (
+            f"BIK has asked for a long pause {pauses + 1} times in this delivery. Ask BIK why; a retry is safe: it "
+            "goes on from the checkpoint."
+        )
+        raise BikDeliveryIncompleteError(message)
     moment = datetime.now(UTC) + timedelta(seconds=seconds)
-    log.info("BIK asks for a pause of %.0f s. Stepping aside until %s.", seconds, moment.isoformat())
+    log.info("BIK asks for a pause of %.0f s. Stepping aside until %s.", seconds, moment.isoformat(timespec="seconds"))
     if AIRFLOW_V_3_0_PLUS:
         raise AirflowRescheduleException(moment)  # type: ignore[no-untyped-call]
     # Below 3, only sensors are rescheduled at the time they ask for.
@@ -114,3 +214,21 @@ def step_aside(operator: BaseOperator, seconds: float) -> NoReturn:
 def for_airflow(error: BikError) -> AirflowException:
     """The error as Airflow must see it to retry, or not to."""
     return (AirflowException if error.retry_can_help else AirflowFailException)(error.message)
+
+
+def _out_of_reach(pointer: _Pointer, folder: str, why: str) -> BikRecordError:
+    return BikRecordError(
+        f"An earlier try of this task kept its record in {Folder(folder)} on worker {pointer.worker}, and it cannot be "
+        f"reached: {why}. Nothing was sent in this try, for nobody could tell what would be sent twice. Let the task "
+        "run on that worker, or copy the folder to a place that all workers reach and set state_path to it. To begin "
+        f"anew, delete the key bik/{POINTER} in the task's Storage tab and clear the task: every event then counts as "
+        "a possible duplicate."
+    )
+
+
+def _worker() -> str:
+    return socket.gethostname()
+
+
+def _index(map_index: int) -> str:
+    return "" if map_index < 0 else f" [{map_index}]"

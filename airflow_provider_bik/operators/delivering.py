@@ -1,0 +1,248 @@
+"""One delivery from its record to its conclusion: what was done before, what is sent now, what is written down."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from airflow_provider_bik.delivery import Delivery, DeliveryReport, NoRejectedSink, OnUnconfirmed, ReportDict, Sending
+from airflow_provider_bik.delivery.checkpoint import Checkpoint
+from airflow_provider_bik.delivery.report import task_error
+from airflow_provider_bik.errors import (
+    BikConfigError,
+    BikError,
+    BikInputChangedError,
+    BikRecordError,
+    BikStorageError,
+    BikSupersededError,
+)
+from airflow_provider_bik.events import Encoder
+from airflow_provider_bik.hooks.bik import BikHook
+from airflow_provider_bik.operators.inputs import Input
+from airflow_provider_bik.operators.task_instance import TaskRun
+from airflow_provider_bik.state.coverage import Piece, Stream, safe_name
+from airflow_provider_bik.state.record import Delivered, DeliveryRecord, IfDelivered, OpenGeneration
+from airflow_provider_bik.state.rejected_file import RejectedFile
+from airflow_provider_bik.state.tidying import tidy
+from airflow_provider_bik.threads import StopSignal
+from airflow_provider_bik.windows import Window
+
+__all__ = ["Delivering", "Ended"]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """How a delivery ended.
+
+    Attributes:
+        report: What became of the events.
+        error: What the task fails with, if it does.
+        step_aside: Seconds after which to come back, if BIK asked for a long pause.
+        pauses: How often it has stepped aside before.
+    """
+
+    report: ReportDict
+    error: BikError | None = None
+    step_aside: float | None = None
+    pauses: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivering:
+    """What the deliveries of one task have in common.
+
+    Args:
+        task: The try of the task instance.
+        hook: Sends.
+        given: What is delivered.
+        encoder: Makes events of what is read.
+        sending: How to send.
+        if_delivered: What happens to what was delivered before.
+        max_rejected: How many rejected events still count as success.
+        stopping: Ends delivery in order.
+    """
+
+    task: TaskRun
+    hook: BikHook
+    given: Input
+    encoder: Encoder
+    sending: Sending
+    if_delivered: IfDelivered
+    max_rejected: float
+    stopping: StopSignal
+
+    def try_dry(self, window: Window | None) -> Ended:
+        """Read and check everything, send and write nothing."""
+        log.info("Dry run for BIK at %s, pipeline %s: nothing is sent.", self.hook.host, self._mode)
+        delivery = Delivery(sending=self.sending, dry_run=True)
+        report = self.hook.deliver(self.given.open(None, window, self.encoder), delivery, stopping=self.stopping)
+        return self._ended(report, resumable=False)
+
+    def pieces(self, stream: str | None, window: Window | None) -> Sequence[Piece]:
+        """What of the stream and its window is to be delivered; without a stream, what this task instance has.
+
+        Raises:
+            BikAlreadyDeliveredError, BikOverlapError: Other deliveries do not allow for it.
+            BikConfigError: There is no place for what a stream needs.
+        """
+        task = self.task
+        if self.max_rejected and task.folder is None:
+            message = (
+                "max_rejected lets events be rejected while the task succeeds. Give a state_path, or set the Airflow "
+                "option [bik] state_path, so that they are kept. Nothing was sent."
+            )
+            raise BikConfigError(message)
+        if stream is None:
+            return [Piece(window=None, folder=task.own_folder(), delivery=f"the task {task.attempt.run}")]
+        found = self._stream(stream)
+        if self.given.grows:
+            return [found.growing()]
+        if window is None:
+            return [found.whole()]
+        return found.windows(window, self.if_delivered, can_trim=self.given.can_trim)
+
+    def deliver(self, piece: Piece) -> Ended:
+        """Deliver one piece, going on from where an earlier try has come.
+
+        Raises:
+            BikError: Nothing could be sent; see `airflow_provider_bik.errors`.
+        """
+        documents = piece.folder or self.task.store
+        if documents is None:
+            log.info("No record is kept, so a retry sends everything again; set state_path.")
+            return self._send(None, piece, Checkpoint(everything_in_doubt=self._past_is_lost()))
+        record = DeliveryRecord(documents, piece.delivery, self.task.attempt)
+        in_doubt = piece.everything_in_doubt or (record.find() is None and self._past_is_lost())
+        self.task.note_record()
+        began = record.begin(self.if_delivered, everything_in_doubt=in_doubt, grows=self.given.grows)
+        if isinstance(began, Delivered):
+            log.warning("%s was delivered before%s; nothing is sent.", piece.delivery, began.by and f", by {began.by}")
+            return Ended(report=began.report)
+        self.task.note_record(piece.folder)
+        ended = self._send_or_begin_anew(began, piece)
+        if self.given.grows and began.is_of_another_run and ended.error is None and ended.step_aside is None:
+            log.info("What an earlier run had left open is delivered: %s", ended.report)
+            following = record.begin_next()
+            ended = self._send(following, piece, following.resume_from)
+        return ended
+
+    def _send_or_begin_anew(self, began: OpenGeneration, piece: Piece) -> Ended:
+        try:
+            return self._send(began, piece, began.resume_from)
+        except BikInputChangedError as error:
+            if not began.is_after_clear or self.if_delivered is not IfDelivered.RESEND:
+                raise
+            log.warning("%s The task was cleared, so it begins anew.", error.message)
+            anew = began.begin_anew()
+            return self._send(anew, piece, anew.resume_from)
+
+    def _send(self, generation: OpenGeneration | None, piece: Piece, resume_from: Checkpoint) -> Ended:
+        encoder = self.encoder
+        delivery = Delivery(sending=self.sending, resume_from=resume_from)
+        rejected: RejectedFile | NoRejectedSink = NoRejectedSink()
+        if generation is not None:
+            encoder = replace(encoder, contract=replace(encoder.contract, now=generation.now))
+            self._prepare(generation, piece)
+            if piece.folder is not None:
+                rejected = RejectedFile(
+                    piece.folder.folder(generation.generation.id),
+                    self.task.attempt.owner,
+                    self.task.attempt.zone,
+                    resume_from.rejected_files,
+                )
+            delivery = replace(delivery, checkpoints=generation, rejected=rejected)
+        log.info("Sending events to BIK at %s, pipeline %s.", self.hook.host, self._mode)
+        events = self.given.open(generation, piece.window, encoder)
+        report = self.hook.deliver(events, delivery, stopping=self.stopping)
+        if isinstance(report.failure, BikInputChangedError):
+            raise report.failure
+        return self._conclude(report, generation, piece, rejected)
+
+    def _prepare(self, generation: OpenGeneration, piece: Piece) -> None:
+        """Say what is in doubt, and look for others before the first event is sent."""
+        if generation.generation.everything_in_doubt:
+            log.warning(
+                "BIK may have events of %s already, from an earlier run or try, or from another window. Everything is "
+                "sent all the same; each event is a possible duplicate.",
+                piece.delivery,
+            )
+        elif piece.window is not None and piece.stream is not None:
+            stream = piece.stream
+            generation.before_first_lease = lambda: stream.check_alone(piece)
+        if generation.resume_from.note:
+            log.info("Going on from a checkpoint: %s", generation.resume_from.note)
+        generation.progress = lambda checkpoint: self.task.note_progress(checkpoint.note)
+
+    def _conclude(
+        self,
+        report: DeliveryReport,
+        generation: OpenGeneration | None,
+        piece: Piece,
+        rejected: RejectedFile | NoRejectedSink,
+    ) -> Ended:
+        """Write down how it ended."""
+        if generation is None or isinstance(report.failure, BikSupersededError):
+            return self._ended(report, resumable=generation is not None)
+        if isinstance(rejected, RejectedFile):
+            where = rejected.join() if report.is_settled else rejected.pattern
+            report = replace(report, rejected_path=where)
+        if piece.folder is not None:
+            report = replace(report, record_path=piece.folder.file(generation.generation.id))
+        ended = self._ended(report, resumable=True)
+        generation.conclude(ended.report, delivered=ended.error is None, pauses=ended.step_aside is not None)
+        if ended.error is None:
+            self._tidy_up(generation, piece, rejected)
+        return replace(ended, pauses=generation.generation.pauses)
+
+    def _tidy_up(self, generation: OpenGeneration, piece: Piece, rejected: RejectedFile | NoRejectedSink) -> None:
+        """Remove what is not needed any more. That something cannot be removed is no reason to fail."""
+        try:
+            self.given.conclude(generation)
+            if isinstance(rejected, RejectedFile):
+                rejected.remove_parts()
+            generation.remove_checkpoints()
+            if piece.folder is not None:
+                tidy(piece.folder, now=self.task.attempt.now, rng=random.Random())  # noqa: S311 - no secret
+        except BikStorageError as error:
+            log.warning("Everything is delivered, but old files are left: %s", error.message)
+
+    def _ended(self, report: DeliveryReport, *, resumable: bool) -> Ended:
+        error = task_error(report, max_rejected=self.max_rejected, host=self.hook.host, resumable=resumable)
+        log.info("%s", report.summary())
+        if error is None and report.rejected:
+            kept = f" They are in {report.rejected_path}" if report.rejected_path else ""
+            log.warning("Rejected, as allowed: %s.%s", report.reasons_text(), kept)
+        step_aside = report.step_aside if resumable else None
+        return Ended(report=report.as_dict(), error=error, step_aside=step_aside)
+
+    def _stream(self, name: str) -> Stream:
+        if not name.strip():
+            message = "stream was rendered to nothing. Fix the template; nothing was sent."
+            raise BikConfigError(message)
+        if self.task.folder is None:
+            message = (
+                "stream needs a place where deliveries of other tasks are known. Give a state_path, or set the Airflow "
+                "option [bik] state_path. Nothing was sent."
+            )
+            raise BikConfigError(message)
+        folder = self.task.folder.folder("streams").folder(safe_name(name))
+        return Stream(folder, f"stream {name}", self.task.attempt)
+
+    def _past_is_lost(self) -> bool:
+        lost = self.task.past_is_lost() or (self.given.grows and self.task.has_earlier_run)
+        if lost and self.sending.on_unconfirmed is OnUnconfirmed.HOLD:
+            message = (
+                "An earlier try of this task has run, and no record of what it has sent can be found. With "
+                "on_unconfirmed='hold' nothing may be sent twice, so nothing was sent. Restore the record; or find out "
+                "in BIK what has arrived, and send the rest by a task of another name."
+            )
+            raise BikRecordError(message)
+        return lost
+
+    @property
+    def _mode(self) -> str:
+        return self.encoder.contract.rule.mode.value

@@ -1,0 +1,1 @@
+"""What is written down about deliveries: records, generations and rejected events, on any object storage."""

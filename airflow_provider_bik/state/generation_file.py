@@ -1,0 +1,215 @@
+"""The input of a generation in a file, where the source would not give the same twice: a query, say.
+
+It holds events as they go out, and rejected ones with what they were made of, so that another try reads the same events
+at a fraction of the cost, and nothing asks the database again. It is gzipped text with one JSON array a line; the first
+says what the file is. Being written whole or not at all, and checked by gzip's own sum, it needs no other end.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Iterator
+from datetime import UTC, tzinfo
+from typing import IO
+
+import msgspec
+
+from airflow_provider_bik.errors import BikStorageError
+from airflow_provider_bik.events.item import EncodedEvent, InputEvent
+from airflow_provider_bik.events.pipeline import Pipeline
+from airflow_provider_bik.events.reasons import REASONS, Rejection
+from airflow_provider_bik.state.rejected_file import readable
+from airflow_provider_bik.state.storage import Folder
+
+__all__ = ["INPUT", "GenerationFile"]
+
+INPUT = "input.ndjson.gz"
+"""The name of the file in the folder of its generation."""
+
+_VERSION = 1
+_BLOCK_BYTES = 256 * 1024
+_LINES_AT_ONCE = 500
+_GZIP = 31  # zlib's word for gzip's header and checksum
+
+_MIGRATION, _REALTIME = Pipeline.MIGRATION, Pipeline.REALTIME
+
+
+class _Header(msgspec.Struct, array_like=True, frozen=True):
+    """Says what the file is."""
+
+    version: int
+    generation: str
+    fingerprint: str
+
+
+class _Sent(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=1):
+    """An event that goes out."""
+
+    location: str
+    migration: bool
+    dropped_nulls: int
+    dropped_created_at: bool
+    dropped_identity: str | None
+    attempts: int
+    body: msgspec.Raw
+
+
+class _Rejected(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=2):
+    """One that does not, with what it was made of."""
+
+    location: str
+    reason: str
+    detail: str
+    is_row: bool
+    attempts: int
+    raw: object
+
+
+class _Skipped(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=3):
+    """One that the DAG has said to skip."""
+
+    location: str
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(_Sent | _Rejected | _Skipped).decode
+
+
+class GenerationFile:
+    """The file of one generation.
+
+    Args:
+        folder: Of the generation.
+        generation: Its id, which the file repeats.
+        zone: In which naive times among rejected rows are read, as the contract does.
+    """
+
+    def __init__(self, folder: Folder, generation: str, zone: tzinfo = UTC) -> None:
+        self._folder = folder
+        self._generation = generation
+        self._zone = zone
+
+    def fingerprint(self) -> str | None:
+        """What the file's events were shaped by; None if there is no whole file of this generation.
+
+        Raises:
+            BikStorageError: There may be one, and it cannot be read.
+        """
+        try:
+            with self._folder.open(INPUT) as file:
+                header = msgspec.json.decode(next(_lines(file), b""), type=_Header)
+        except (FileNotFoundError, zlib.error, msgspec.DecodeError):
+            return None
+        return header.fingerprint if header.generation == self._generation and header.version == _VERSION else None
+
+    def write(self, events: Iterable[InputEvent], fingerprint: str) -> None:
+        """Write the file; it is there whole or, if anything is raised, not at all.
+
+        Args:
+            events: All of them, in order.
+            fingerprint: Of what shapes them.
+
+        Raises:
+            BikStorageError: It cannot be written.
+        """
+        header = _Header(version=_VERSION, generation=self._generation, fingerprint=fingerprint)
+        self._folder.write(INPUT, _zipped(header, (_encode(_line(event, self._zone)) for event in events)))
+
+    def read(self) -> Iterator[InputEvent]:
+        """The events, as they were written.
+
+        Raises:
+            BikStorageError: The file is gone, or damaged.
+        """
+        problem = ""
+        try:
+            with self._folder.open(INPUT) as file:
+                lines = _lines(file)
+                next(lines, None)
+                for position, line in enumerate(lines):
+                    yield _event(position, _decode(line))
+        except FileNotFoundError:
+            problem = "is gone"
+        except (zlib.error, msgspec.DecodeError):
+            problem = "is damaged"
+        if problem:
+            message = (
+                f"{INPUT} in {self._folder}, which holds the events of this delivery, {problem}. A retry is safe: it "
+                "runs the query again, and names what may then be sent twice."
+            )
+            raise BikStorageError(message)
+
+    def remove(self) -> None:
+        """Remove it.
+
+        Raises:
+            BikStorageError: It cannot be removed.
+        """
+        self._folder.remove([INPUT])
+
+
+def _zipped(header: _Header, lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Fast rather than small: it lives for minutes."""
+    zipper, waiting = zlib.compressobj(level=1, wbits=_GZIP), [_encode(header)]
+    for line in lines:
+        waiting.append(line)
+        if len(waiting) >= _LINES_AT_ONCE:
+            yield zipper.compress(b"\n".join(waiting) + b"\n")
+            waiting.clear()
+    yield zipper.compress(b"\n".join(waiting) + b"\n" if waiting else b"") + zipper.flush()
+
+
+def _line(event: InputEvent, zone: tzinfo) -> _Sent | _Rejected | _Skipped:
+    result = event.result
+    if isinstance(result, EncodedEvent):
+        return _Sent(
+            location=event.location,
+            migration=result.pipeline is _MIGRATION,
+            dropped_nulls=result.dropped_nulls,
+            dropped_created_at=result.dropped_created_at,
+            dropped_identity=result.dropped_identity,
+            attempts=event.attempts,
+            body=msgspec.Raw(result.body),
+        )
+    if result is None:
+        return _Skipped(location=event.location)
+    return _Rejected(
+        location=event.location,
+        reason=result.reason.value,
+        detail=result.detail,
+        is_row=event.is_row,
+        attempts=event.attempts,
+        raw=readable(event.raw, zone),
+    )
+
+
+def _event(position: int, line: _Sent | _Rejected | _Skipped) -> InputEvent:
+    if isinstance(line, _Sent):
+        result = EncodedEvent(
+            body=bytes(line.body),
+            pipeline=_MIGRATION if line.migration else _REALTIME,
+            dropped_nulls=line.dropped_nulls,
+            dropped_created_at=line.dropped_created_at,
+            dropped_identity=REASONS[line.dropped_identity] if line.dropped_identity else None,
+        )
+        return InputEvent(position=position, location=line.location, result=result, attempts=line.attempts)
+    if isinstance(line, _Skipped):
+        return InputEvent(position=position, location=line.location, result=None)
+    return InputEvent(
+        position=position,
+        location=line.location,
+        result=Rejection(reason=REASONS[line.reason], detail=line.detail),
+        raw=line.raw,
+        is_row=line.is_row,
+        attempts=line.attempts,
+    )
+
+
+def _lines(file: IO[bytes]) -> Iterator[bytes]:
+    unzip, rest = zlib.decompressobj(_GZIP), b""
+    while block := file.read(_BLOCK_BYTES):
+        *lines, rest = (rest + unzip.decompress(block)).split(b"\n")
+        yield from lines
+    if rest or not unzip.eof:
+        message = "the file ends too early"
+        raise zlib.error(message)

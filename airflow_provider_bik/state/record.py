@@ -1,0 +1,425 @@
+"""The record of one delivery, and its generations.
+
+A record is one document that names the current *generation*: one reading of the input, and all that is known of it. A
+generation is never rewritten by another one, so that a position always means the same event.
+
+Several tries may be at work at once: Airflow starts a new one when it believes that the last one is dead. Each writes a
+checkpoint of its own, and the only document that two of them write is the record. A try that takes over first adds its
+name to the record and then reads the checkpoint of the try before; a try that goes on first writes its checkpoint and
+then looks whether the record still names it last. Whatever the order, one of the two sees the other: either the older
+one stops before it sends anything under its new lease, or the newer one has read that lease. This needs a store that
+shows what was written, and nothing more: no lock and no comparison.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, tzinfo
+from enum import StrEnum
+from typing import Any, Literal
+from uuid import uuid4
+
+import msgspec
+
+from airflow_provider_bik.delivery.checkpoint import Checkpoint
+from airflow_provider_bik.delivery.report import ReportDict
+from airflow_provider_bik.errors import BikAlreadyDeliveredError, BikRecordError, BikSupersededError
+from airflow_provider_bik.state.documents import Documents
+from airflow_provider_bik.threads import call_in_thread
+
+__all__ = ["RECORD", "Attempt", "Delivered", "DeliveryRecord", "Generation", "IfDelivered", "OpenGeneration", "Record"]
+
+VERSION = 1
+
+RECORD = "record.json"
+"""The name of the document."""
+
+
+class IfDelivered(StrEnum):
+    """What happens to a delivery, or to a part of a window, that was delivered before."""
+
+    RESEND = "resend"
+    SKIP = "skip"
+    TRIM = "trim"
+    REFUSE = "refuse"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One try of a task.
+
+    Attributes:
+        run: The task instance in words: DAG, run, task and map index.
+        clears: Numbers that a clear of the task changes and a retry does not.
+        now: Aware.
+        zone: In which names and notes tell times.
+        owner: Names the try; no two tries have the same.
+    """
+
+    run: str
+    clears: tuple[int, ...]
+    now: datetime
+    zone: tzinfo = UTC
+    owner: str = field(default_factory=lambda: uuid4().hex[:12])
+
+    @property
+    def local_time(self) -> str:
+        """When it began, as a part of a file's name."""
+        return self.now.astimezone(self.zone).strftime("%Y-%m-%dT%H-%M-%S")
+
+
+class Generation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One reading of the input and what has become of it.
+
+    Attributes:
+        id: The name of its folder: when it began, and a few digits that make it unlike any other.
+        state: ``open``: not all events have an outcome. ``delivered``: they have, and the task has succeeded.
+            ``replaced``: another generation was begun in its place.
+        note: The same in words.
+        run: The task instance that works, or has worked, at it.
+        clears: Of its last try; see `Attempt`.
+        owners: Its tries, the newest last; only that one may send.
+        began_at: ISO 8601; what is "now" for every event of the generation.
+        ended_at: ISO 8601; empty while it is open.
+        everything_in_doubt: Whether BIK may have any of its events from somewhere else already.
+        may_have_sent: Whether anything of it may have reached BIK; of the current one, its checkpoint tells.
+        pauses: How often it has stepped aside because BIK asked for a long pause.
+        counts: Read, confirmed, rejected, skipped and possible duplicates, once it has ended.
+    """
+
+    id: str
+    state: Literal["open", "delivered", "replaced"] = "open"
+    note: str = ""
+    run: str
+    clears: list[int]
+    owners: list[str]
+    began_at: str
+    ended_at: str = ""
+    everything_in_doubt: bool = False
+    may_have_sent: bool = False
+    pauses: int = 0
+    counts: dict[str, int] = msgspec.field(default_factory=dict)
+
+    def file(self, name: str) -> str:
+        """The name of one of its files, within the record's folder."""
+        return f"{self.id}/{name}"
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What ``record.json`` holds; no event and nothing personal.
+
+    Attributes:
+        version: Of this form.
+        delivery: What is delivered, in words.
+        current: The current generation.
+        earlier: Those before, the newest first.
+    """
+
+    version: int = VERSION
+    delivery: str
+    current: Generation
+    earlier: list[Generation] = msgspec.field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivered:
+    """Nothing is left to do.
+
+    Attributes:
+        report: What the task returns.
+        by: Who has delivered it; empty if it was an earlier try of the same task instance.
+    """
+
+    report: dict[str, Any]
+    by: str = ""
+
+
+class DeliveryRecord:
+    """The record of one delivery, as one try sees it.
+
+    Args:
+        documents: Where it is.
+        delivery: What is delivered, in words.
+        attempt: The try.
+    """
+
+    def __init__(self, documents: Documents, delivery: str, attempt: Attempt) -> None:
+        self.documents = documents
+        self.delivery = delivery
+        self.attempt = attempt
+
+    def find(self) -> Record | None:
+        """The record as it is; None if there is none.
+
+        Raises:
+            BikRecordError: There is one and it cannot be understood. That is never taken for "none", for then
+                everything would be sent again.
+            BikStorageError: It cannot be read.
+        """
+        return self._read(RECORD, Record)
+
+    def begin(
+        self, if_delivered: IfDelivered, *, everything_in_doubt: bool = False, grows: bool = False
+    ) -> OpenGeneration | Delivered:
+        """Decide what this try does with what it finds.
+
+        A retry, and whoever comes after a failure, go on. A retry that finds everything delivered, because its worker
+        was lost at the very end, is done. Whoever else finds that would send it a second time, and does what the user
+        has chosen.
+
+        Args:
+            if_delivered: That choice.
+            everything_in_doubt: Whether BIK may have events of this delivery from somewhere else.
+            grows: Whether each run delivers what has come since the last one.
+
+        Raises:
+            BikAlreadyDeliveredError: It is delivered, and the user wants that to be an error.
+            BikRecordError, BikStorageError: As for `find`.
+            BikSupersededError: Another try began at the same moment.
+        """
+        found = self.find()
+        if found is None:
+            return self._new(None, everything_in_doubt=everything_in_doubt)
+        current = found.current
+        if current.state == "delivered":
+            if self._is_mine(current):
+                return Delivered(report=self._report(current))
+            if grows:
+                return self.begin_next()
+            if if_delivered is IfDelivered.RESEND:
+                return self._new(found, everything_in_doubt=everything_in_doubt)
+            if if_delivered is IfDelivered.REFUSE:
+                raise BikAlreadyDeliveredError(_already(self.delivery, current))
+            return Delivered(report={**self._report(current), "already_delivered": True}, by=current.run)
+        return self._take_over(found, everything_in_doubt=everything_in_doubt)
+
+    def begin_next(self) -> OpenGeneration:
+        """Begin the generation after one that is delivered, with other events.
+
+        Raises:
+            BikRecordError, BikStorageError: As for `find`.
+            BikSupersededError: Another try began at the same moment.
+        """
+        return self._new(self.find(), everything_in_doubt=False, other_events=True)
+
+    def may_have_sent(self, record: Record) -> bool:
+        """Whether anything of a delivery may have reached BIK, in any of its generations."""
+        if any(each.may_have_sent for each in record.earlier):
+            return True
+        if record.current.state == "delivered":
+            # Its checkpoints go after a while.
+            return record.current.counts.get("read", 1) > 0
+        return self.checkpoint_of(record.current).may_have_sent
+
+    def checkpoint_of(self, generation: Generation) -> Checkpoint:
+        """The checkpoint that counts: of the newest try that has written one."""
+        for owner in reversed(generation.owners):
+            if (found := self._read(generation.file(_checkpoint_name(owner)), Checkpoint)) is not None:
+                return found
+        return Checkpoint()
+
+    def write(self, record: Record) -> None:
+        """Replace the record.
+
+        Raises:
+            BikStorageError: It cannot be written.
+        """
+        self.documents.write(RECORD, [msgspec.json.format(msgspec.json.encode(record), indent=2)])
+
+    def check_mine(self, generation_id: str) -> Record:
+        """The record, if it still names this try.
+
+        Raises:
+            BikSupersededError: It names another one, or is gone.
+        """
+        found = self.find()
+        if found is None or found.current.id != generation_id or found.current.owners[-1] != self.attempt.owner:
+            other = "The record was removed" if found is None else f"Another try ({found.current.run}) has taken over"
+            message = (
+                f"{other} while this try worked at {self.delivery}. It has stopped, and sent nothing beyond its lease. "
+                "Nothing is to be done if another try is running; else clear the task."
+            )
+            raise BikSupersededError(message)
+        return found
+
+    def _is_mine(self, generation: Generation) -> bool:
+        return (generation.run, tuple(generation.clears)) == (self.attempt.run, self.attempt.clears)
+
+    def _new(self, found: Record | None, *, everything_in_doubt: bool, other_events: bool = False) -> OpenGeneration:
+        """Begin a generation, in place of the current one if there is one."""
+        attempt, earlier = self.attempt, []
+        if found is not None:
+            sent = self.may_have_sent(found)
+            everything_in_doubt = everything_in_doubt or (sent and not other_events)
+            replaced = msgspec.structs.replace(found.current, may_have_sent=sent)
+            if replaced.state == "open":
+                replaced = msgspec.structs.replace(replaced, state="replaced", ended_at=attempt.now.isoformat())
+            earlier = [replaced, *found.earlier]
+        generation = Generation(
+            id=f"{attempt.local_time}-{attempt.owner[:6]}-{len(earlier)}",
+            run=attempt.run,
+            clears=list(attempt.clears),
+            owners=[attempt.owner],
+            began_at=attempt.now.isoformat(),
+            everything_in_doubt=everything_in_doubt,
+        )
+        self.write(Record(delivery=self.delivery, current=generation, earlier=earlier))
+        self.check_mine(generation.id)
+        return OpenGeneration(self, generation, Checkpoint(everything_in_doubt=everything_in_doubt))
+
+    def _take_over(self, found: Record, *, everything_in_doubt: bool) -> OpenGeneration:
+        attempt, before = self.attempt, found.current
+        current = msgspec.structs.replace(
+            before,
+            run=attempt.run,
+            clears=list(attempt.clears),
+            owners=[*before.owners, attempt.owner],
+            everything_in_doubt=before.everything_in_doubt or everything_in_doubt,
+        )
+        # In this order: see the docstring of the module.
+        self.write(msgspec.structs.replace(found, current=current))
+        self.check_mine(current.id)
+        checkpoint = self.checkpoint_of(before)
+        return OpenGeneration(
+            self,
+            current,
+            msgspec.structs.replace(checkpoint, everything_in_doubt=current.everything_in_doubt),
+            before=before,
+        )
+
+    def _report(self, generation: Generation) -> dict[str, Any]:
+        found = self.documents.read(generation.file("report.json"))
+        # It goes after a while, with the generation's other files; the counts stay.
+        return msgspec.json.decode(found) if found else {**generation.counts, "pipelines": {}, "reasons": {}}
+
+    def _read(self, name: str, kind: type[Any]) -> Any:  # noqa: ANN401 - as the type that is asked for
+        content = self.documents.read(name)
+        try:
+            return None if content is None else msgspec.json.decode(content, type=kind)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            message = (
+                f"{name} in {self.documents} cannot be understood ({error}). Nothing was sent. Restore it, or use the "
+                "version of airflow-provider-bik that wrote it; or delete it to begin anew: every event then counts as "
+                "a possible duplicate."
+            )
+            raise BikRecordError(message) from error
+
+
+class OpenGeneration:
+    """A generation that this try works at.
+
+    Args:
+        record: Of its delivery.
+        generation: As the record has it.
+        resume_from: The checkpoint to begin from.
+        before: The generation as this try found it; None if it has begun it.
+
+    Attributes:
+        is_after_clear: Whether a person has cleared the task after a try that failed.
+        is_of_another_run: Whether another run has begun it, and left it open.
+        before_first_lease: Called once, after the first lease is written and before anything is sent under it.
+        progress: Called after each checkpoint.
+    """
+
+    def __init__(
+        self,
+        record: DeliveryRecord,
+        generation: Generation,
+        resume_from: Checkpoint,
+        *,
+        before: Generation | None = None,
+    ) -> None:
+        self.record = record
+        self.generation = generation
+        self.resume_from = msgspec.structs.replace(resume_from, owner=record.attempt.owner)
+        run, clears = record.attempt.run, list(record.attempt.clears)
+        self.is_after_clear = before is not None and before.run == run and before.clears != clears
+        self.is_of_another_run = before is not None and before.run != run
+        self.before_first_lease: Callable[[], None] = lambda: None
+        self.progress: Callable[[Checkpoint], None] = lambda _: None
+        self.latest = self.resume_from
+        self._leased = False
+
+    @property
+    def now(self) -> datetime:
+        """What is "now" for every event of the generation."""
+        return datetime.fromisoformat(self.generation.began_at)
+
+    async def write(self, checkpoint: Checkpoint) -> None:
+        """Write a checkpoint down, durably; this is the engine's `CheckpointWriter`.
+
+        Raises:
+            BikSupersededError: A newer try has taken over.
+            BikStorageError: It cannot be written.
+        """
+        # In a thread that nobody waits for: a store that hangs must not hold up the end of the task.
+        await call_in_thread(lambda: self._write(checkpoint))
+
+    def _write(self, checkpoint: Checkpoint) -> None:
+        name = self.generation.file(_checkpoint_name(self.record.attempt.owner))
+        # In this order: see the docstring of the module.
+        self.record.documents.write(name, [msgspec.json.encode(checkpoint)])
+        self.record.check_mine(self.generation.id)
+        if not self._leased:
+            self.before_first_lease()
+            self._leased = True
+        self.latest = checkpoint
+        self.progress(checkpoint)
+
+    @property
+    def has_positions(self) -> bool:
+        """Whether anything is known of positions of its input, so that another input must not take its place."""
+        return self.resume_from.may_have_sent or bool(self.resume_from.settled)
+
+    def begin_anew(self) -> OpenGeneration:
+        """Give this generation up and begin another one, in which all that this one may have sent is in doubt.
+
+        Raises:
+            BikSupersededError: A newer try has taken over.
+            BikStorageError: It cannot be written.
+        """
+        return self.record._new(self.record.check_mine(self.generation.id), everything_in_doubt=False)  # noqa: SLF001 - of the same module
+
+    def conclude(self, report: ReportDict, *, delivered: bool, pauses: bool = False) -> None:
+        """Write down how this try ended; with ``delivered`` the generation is closed, with ``pauses`` it is paused.
+
+        Raises:
+            BikSupersededError: A newer try has taken over.
+            BikStorageError: It cannot be written.
+        """
+        found = self.record.check_mine(self.generation.id)
+        counts = {name: int(report[name]) for name in _COUNTS}  # type: ignore[literal-required]
+        self.record.documents.write(self.generation.file("report.json"), [msgspec.json.encode(report)])
+        self.generation = msgspec.structs.replace(
+            found.current,
+            state="delivered" if delivered else "open",
+            note=", ".join(f"{name.replace('_', ' ')} {count}" for name, count in counts.items()),
+            ended_at=datetime.now(UTC).isoformat(timespec="seconds") if delivered else "",
+            pauses=found.current.pauses + pauses,
+            counts=counts,
+        )
+        self.record.write(msgspec.structs.replace(found, current=self.generation))
+
+    def remove_checkpoints(self) -> None:
+        """Remove the checkpoints of all tries, once the generation is closed.
+
+        Raises:
+            BikStorageError: One cannot be removed.
+        """
+        self.record.documents.remove(self.generation.file(_checkpoint_name(owner)) for owner in self.generation.owners)
+
+
+_COUNTS = ("read", "confirmed", "rejected", "skipped", "unresolved", "possible_duplicates")
+
+
+def _checkpoint_name(owner: str) -> str:
+    return f"checkpoint.{owner}.json"
+
+
+def _already(delivery: str, generation: Generation) -> str:
+    return (
+        f"{delivery} was delivered before, by {generation.run}. Nothing was sent in this run, and a retry sends none "
+        "either. To let it pass, set if_delivered='skip'; to send every event again, which customers may notice, "
+        "if_delivered='resend'."
+    )

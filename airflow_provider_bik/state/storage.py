@@ -1,0 +1,286 @@
+"""Folders on any object storage, and files in them that are whole or not there, and private on a local disk."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import IO, Any, TypeVar, cast
+from uuid import uuid4
+
+from airflow.providers.common.compat.sdk import ObjectStoragePath
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+from airflow_provider_bik.errors import BikConfigError, BikStorageError
+
+__all__ = ["Folder", "is_storage_error", "shown_path", "storage_errors", "storage_path"]
+
+_T = TypeVar("_T")
+
+_AT_ONCE = 8 * 1024 * 1024
+"""Bytes of an object that are held in memory and written in one call; a larger one is streamed."""
+
+_LIBRARIES = frozenset(
+    {"adlfs", "aiobotocore", "aiohttp", "azure", "boto3", "botocore", "fsspec", "gcsfs", "google", "requests", "s3fs"}
+    | {"urllib3"}
+)
+"""Where the errors of storages come from that are no `OSError`."""
+
+_LASTING = (FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError, PermissionError)
+"""Errors that another attempt a moment later would meet again."""
+
+_LOCAL = frozenset({"file", "local", ""})
+
+_ATTEMPTS = 4
+_LONGEST_WAIT = 1.0
+"""Seconds between two attempts at most: together they stay below the time that Airflow gives a task to end."""
+
+
+def storage_path(path: str | ObjectStoragePath) -> ObjectStoragePath:
+    """A path or URL as something that can be opened.
+
+    Raises:
+        BikConfigError: No installed package can open such a URL, or it is none.
+    """
+    scheme = str(path).partition("://")[0] if "://" in str(path) else "file"
+    try:
+        found = ObjectStoragePath(path) if isinstance(path, str) else path
+        # Below 3, only this looks whether there is such a storage; and always, whether Airflow has a provider for it.
+        _ = found.fs
+    except (ValueError, ImportError) as error:
+        message = (
+            f"A path of the scheme {scheme!r:.40} cannot be opened ({type(error).__name__}). Check the URL, and "
+            "that the Airflow provider of that storage is installed on the worker. A retry cannot help before."
+        )
+        raise BikConfigError(message) from error
+    return found
+
+
+def shown_path(path: ObjectStoragePath) -> str:
+    """A path for messages, without the credentials that a URL may carry."""
+    scheme, separator, rest = str(path).partition("://")
+    if not separator:
+        return scheme
+    authority, slash, name = rest.partition("/")
+    return f"{scheme}://{authority.rpartition('@')[2]}{slash}{name}"
+
+
+def is_storage_error(error: BaseException) -> bool:
+    """Whether an exception comes from a storage: not all of their libraries raise an `OSError`."""
+    return isinstance(error, OSError | EOFError) or any(
+        kind.__module__.partition(".")[0] in _LIBRARIES for kind in type(error).__mro__
+    )
+
+
+@contextlib.contextmanager
+def storage_errors(
+    what: str, advice: str = "Check the storage and this worker's way to it; a retry is safe."
+) -> Iterator[None]:
+    """Translate what a storage raises.
+
+    Args:
+        what: What happened, such as ``"orders.csv cannot be read"``.
+        advice: What to do.
+
+    Raises:
+        BikStorageError: In place of anything that a storage raises.
+    """
+    try:
+        yield
+    except Exception as error:  # is_storage_error decides; everything else goes on as it is
+        if not is_storage_error(error):
+            raise
+        message = f"{what} ({type(error).__name__}). {advice}"
+        raise BikStorageError(message) from error
+
+
+def _persistently(act: Callable[[], _T]) -> _T:
+    """Make a call that may be repeated, a few times if the storage fails for a moment."""
+    attempts = Retrying(
+        stop=stop_after_attempt(_ATTEMPTS),
+        wait=wait_random_exponential(multiplier=0.1, max=_LONGEST_WAIT),
+        retry=retry_if_exception(lambda error: is_storage_error(error) and not isinstance(error, _LASTING)),
+        reraise=True,
+    )
+    return attempts(act)
+
+
+class Folder:
+    """A folder at any object storage.
+
+    Every file is written whole or not at all. On a local disk files get mode 0600, and directories 0700.
+
+    Args:
+        path: Where; it need not exist.
+    """
+
+    def __init__(self, path: str | ObjectStoragePath) -> None:
+        self._path = storage_path(path)
+
+    def __str__(self) -> str:
+        return shown_path(self._path)
+
+    @property
+    def path(self) -> str:
+        """The path or URL, as it was given."""
+        return str(self._path)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine can see it, unless its disk is shared."""
+        return self._path.protocol in {*_LOCAL, "memory"}
+
+    def folder(self, name: str) -> Folder:
+        """A folder within this one."""
+        return Folder(self._path / name)
+
+    @property
+    def parent(self) -> Folder:
+        """The folder that it lies in."""
+        return Folder(self._path.parent)
+
+    def file(self, name: str) -> str:
+        """The path of a file in it, as a user can give it to an operator."""
+        return str(self._path / name)
+
+    def read(self, name: str) -> bytes | None:
+        """The content of a file; None if there is none.
+
+        Raises:
+            BikStorageError: There may be one, and it cannot be read.
+        """
+        path = self._path / name
+        with storage_errors(f"{name} in {self} cannot be read"):
+            try:
+                # Not by opening it: that asks a cache for the size, which another worker may have changed.
+                return cast("bytes", _persistently(partial(path.fs.cat_file, path.path)))
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+
+    @contextlib.contextmanager
+    def open(self, name: str) -> Iterator[IO[bytes]]:
+        """Open a file for reading; what goes wrong while it is read is translated, too.
+
+        Raises:
+            FileNotFoundError: There is none.
+            BikStorageError: It cannot be read.
+        """
+        path = self._path / name
+        path.fs.invalidate_cache(self._path.path)
+        with storage_errors(f"{name} in {self} cannot be read"):
+            try:
+                file = _persistently(lambda: cast("IO[bytes]", path.open("rb")))  # type: ignore[no-untyped-call]
+            except FileNotFoundError:
+                missing = True
+            else:
+                missing = False
+                with file:
+                    yield file
+        if missing:
+            raise FileNotFoundError(name)
+
+    def write(self, name: str, content: Iterable[bytes]) -> None:
+        """Write a file so that a reader, also after a crash, finds all of it or nothing. Memory stays bounded.
+
+        Args:
+            name: Of the file.
+            content: In pieces; what it raises is raised, and nothing is written.
+
+        Raises:
+            BikStorageError: It cannot be written.
+        """
+        target = self._path / name
+        advice = "Check that this worker may write there; a retry is safe once it may."
+        with storage_errors(f"{name} in {self} cannot be written", advice):
+            if self._path.protocol in _LOCAL:
+                _write_local(Path(target.path), content)
+            else:
+                _write_object(target, content)
+
+    def names(self) -> list[str]:
+        """The names of the files and folders in it, sorted; none if it does not exist.
+
+        Raises:
+            BikStorageError: It cannot be listed.
+        """
+        fs: Any = self._path.fs
+        fs.invalidate_cache(self._path.path)
+        with storage_errors(f"{self} cannot be listed"):
+            try:
+                found = _persistently(partial(fs.ls, self._path.path, detail=False))
+            except (FileNotFoundError, NotADirectoryError):
+                return []
+        own = self._path.path.rstrip("/").rpartition("/")[2]
+        names = {str(each).rstrip("/").rpartition("/")[2] for each in found}
+        # A store without directories may list the folder itself as an empty object.
+        return sorted(name for name in names if name not in {"", own})
+
+    def remove(self, names: Iterable[str]) -> None:
+        """Remove files; those that are not there count as removed.
+
+        Raises:
+            BikStorageError: One cannot be removed.
+        """
+        for name in names:
+            path = self._path / name
+            with storage_errors(f"{name} in {self} cannot be removed"), contextlib.suppress(FileNotFoundError):
+                _persistently(partial(path.fs.rm_file, path.path))
+
+    def remove_if_empty(self) -> None:
+        """Remove a local directory that holds nothing any more; elsewhere there are no directories."""
+        if self._path.protocol in _LOCAL:
+            with contextlib.suppress(OSError):
+                Path(self._path.path).rmdir()
+
+
+def _beside(name: str) -> str:
+    """What the names of files that become this one begin with."""
+    return f".{name}."
+
+
+def _write_local(target: Path, content: Iterable[bytes]) -> None:
+    missing = [part for part in (target.parent, *target.parent.parents) if not part.exists()]
+    for part in reversed(missing):
+        # `Path.mkdir` applies a mode to the last directory only.
+        part.mkdir(mode=0o700, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=_beside(target.name))
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.writelines(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(target)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _write_object(path: ObjectStoragePath, content: Iterable[bytes]) -> None:
+    """Small objects in one call, which stores show whole or not at all; large ones under another name first.
+
+    Not every store can give up an object that it has begun (fsspec's ``discard`` does nothing in most of them), so that
+    an exception half-way would leave a part of it under its name. Moving it costs a copy, within the store.
+    """
+    pieces, size, rest = [], 0, iter(content)
+    for piece in rest:
+        pieces.append(piece)
+        size += len(piece)
+        if size > _AT_ONCE:
+            break
+    else:
+        _persistently(partial(path.fs.pipe_file, path.path, b"".join(pieces)))
+        return
+    temporary = path.parent / f"{_beside(path.name)}{uuid4().hex[:12]}"
+    try:
+        with temporary.open("wb") as file:  # type: ignore[no-untyped-call]
+            for piece in chain([b"".join(pieces)], rest):
+                file.write(piece)
+        path.fs.mv(temporary.path, path.path)
+    except BaseException:
+        with contextlib.suppress(Exception):  # the first error is the one that counts
+            temporary.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,67 @@
+"""Old generations go after a while: their files hold personal data. Records stay, for they hold none."""
+
+from __future__ import annotations
+
+import random
+import re
+from datetime import datetime, timedelta
+
+import msgspec
+from airflow.providers.common.compat.sdk import conf
+
+from airflow_provider_bik.state.record import RECORD, Record
+from airflow_provider_bik.state.storage import Folder
+
+__all__ = ["keep_days", "tidy"]
+
+NEIGHBOURS = 20
+"""Other deliveries of the same stream or task that one run looks at, chosen by chance, so that in time all are."""
+
+_OURS = re.compile(
+    r"\.?(?:input\.ndjson\.gz|checkpoint\.[0-9a-f]+\.json|rejected(?:\.[0-9a-f]+-\d+)?\.ndjson|report\.json|seen\.json)"
+    r"(?:\.[\w-]+)?"
+)
+"""Files of this package's own naming, and what a writer of one of them that was killed leaves beside it."""
+
+
+def keep_days() -> int:
+    """Days for which the files of a closed generation are kept: the Airflow option ``[bik] keep_days``."""
+    return int(conf.getint("bik", "keep_days", fallback=30))
+
+
+def tidy(folder: Folder, *, now: datetime, rng: random.Random) -> None:
+    """Remove old generations of a delivery, and of a few of its neighbours.
+
+    Args:
+        folder: Of the delivery's record.
+        now: Aware.
+        rng: Chooses the neighbours.
+
+    Raises:
+        BikStorageError: Something cannot be read or removed.
+    """
+    oldest = now - timedelta(days=keep_days())
+    around = folder.parent
+    others = around.names()
+    for name in rng.sample(others, min(NEIGHBOURS, len(others))):
+        _tidy_one(around.folder(name), oldest)
+    _tidy_one(folder, oldest)
+
+
+def _tidy_one(folder: Folder, oldest: datetime) -> None:
+    content = folder.read(RECORD)
+    try:
+        record = None if content is None else msgspec.json.decode(content, type=Record)
+    except msgspec.DecodeError:
+        # Whoever delivers it will say so.
+        return
+    if record is None:
+        return
+    for generation in (record.current, *record.earlier):
+        if not generation.ended_at or datetime.fromisoformat(generation.ended_at) > oldest:
+            continue
+        inner = folder.folder(generation.id)
+        names = [name for name in inner.names() if _OURS.fullmatch(name)]
+        if names:
+            inner.remove(names)
+        inner.remove_if_empty()
