@@ -25,7 +25,7 @@ __all__ = ["FIELDS", "MAX_EVENT_BYTES", "Contract", "EventFields"]
 MAX_EVENT_BYTES = 900_000
 """BIK documents no limit; common gateways take 1 MB a request."""
 
-_ORDINARY = frozenset({str, int, bool, dict, datetime, list, type(None)})
+_ORDINARY = frozenset({int, bool, datetime, type(None)})
 """Types that are neither wrapped nor another word for null, so that most values need no closer look."""
 
 _T = TypeVar("_T")
@@ -115,10 +115,11 @@ class Contract:
         Raises:
             RejectionError: The event does not go out.
         """
-        event.name = self._text(event.name, "name")
+        if event.name is not None:
+            event.name = self._text(event.name, "name")
         self._check_identity(event)
         event.event_name = self._text(event.event_name, "eventName")
-        if not (event.event_name or "").strip():
+        if event.event_name is None:
             raise RejectionError(Reason.FIELD_MISSING, "eventName")
         values = ValueReader(self._timezone, self._null_values)
         event.event_properties = values.convert(_properties(event.event_properties), "eventProperties")
@@ -136,9 +137,9 @@ class Contract:
         )
 
     def _check_identity(self, event: EventFields) -> None:
-        phone, email = self._value(event.phone_number), self._text(event.email, "email")
-        event.phone_number = None if phone is None else _accepted(parse_phone(phone, self.reading.default_region))
-        event.email = email if email and email.strip() else None
+        if (phone := self._value(event.phone_number)) is not None:
+            phone = _accepted(parse_phone(phone, self.reading.default_region))
+        event.phone_number, event.email = phone, self._text(event.email, "email")
         if event.phone_number is None and event.email is None:
             raise RejectionError(Reason.IDENTITY_MISSING, "email and phoneNumber")
 
@@ -158,14 +159,14 @@ class Contract:
 
     def _value(self, value: object) -> object:
         """The value of a field without its wrapping; None for every word for null, and for blank text."""
-        if type(value) not in _ORDINARY:
+        if type(value) is not str:
+            if type(value) in _ORDINARY:
+                return value
             value = plain(value)
-            if is_null(value):
-                return None
-        if isinstance(value, str):
-            bare = value.strip()
-            return None if not bare or bare in self._null_values else value
-        return value
+            if not isinstance(value, str):
+                return None if is_null(value) else value
+        bare = value.strip()
+        return None if not bare or bare in self._null_values else value
 
     def _text(self, value: object, name: str) -> str | None:
         value = self._value(value)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 from datetime import date, datetime, time, tzinfo
 from decimal import Decimal
 from enum import Enum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import Any
 from uuid import UUID
 
 from airflow_provider_bik.events.reasons import Reason, RejectionError
@@ -26,9 +27,6 @@ MAX_INTEGER = 2**53
 
 _MAX_KEY_SHOWN = 64
 
-_TEXT_KEYS = {str}
-_SCALARS = frozenset({str, int, float, bool})
-_NUMBERS = frozenset({int, float})
 _MEMBER = "[]"
 """The name of a value in an array."""
 
@@ -80,61 +78,53 @@ class ValueReader:
         self._values = 0
         self.dropped_nulls = 0
 
-    def convert(self, value: Mapping[object, object], path: str, depth: int = 1) -> Mapping[object, object]:
+    def convert(self, value: Mapping[Any, Any], path: str, depth: int = 1) -> dict[str, object]:
         """Convert a mapping, key by key, without its nulls.
 
         Args:
-            value: The mapping; the result may be the mapping itself.
+            value: The mapping.
             path: Where it stands in the event, for the detail of a rejection.
             depth: How many objects and arrays it stands in, itself included.
 
         Raises:
             RejectionError: A value that JSON or BIK cannot take.
         """
-        if depth > MAX_DEPTH:
-            detail = f"deeper than {MAX_DEPTH} levels below eventProperties"
-            raise RejectionError(Reason.NESTING_TOO_DEEP, detail)
-        if self._needs_no_change(value):
-            self._count(len(value))
-            return value
-        converted: dict[object, object] = {}
+        self._enter(value, depth)
+        converted: dict[str, object] = {}
         for key, item in value.items():
+            kind = type(item)
+            if type(key) is str and (
+                (kind is str and item not in self._null_values)
+                or kind is bool
+                or (kind is int and -MAX_INTEGER <= item <= MAX_INTEGER)
+                or (kind is float and item - item == 0)  # neither NaN nor infinite
+            ):
+                converted[key] = item  # JSON's own types need no change; most values are of these
+                continue
             if not isinstance(key, str):
                 raise RejectionError(Reason.VALUE_TYPE, f"{path} has a key of type {type(key).__name__}")
-            # msgspec does not encode subclasses of str.
-            name = key if type(key) is str else str(key)
-            found = self._value(item, path, name, depth)
+            found = self._value(item, path, key, depth)
             if found is None:
                 self.dropped_nulls += 1
             else:
-                converted[name] = found
+                # msgspec does not encode subclasses of str.
+                converted[str(key)] = found
         return converted
 
-    def _needs_no_change(self, value: Mapping[object, object]) -> bool:
-        """Whether all in it is already what JSON carries, which is told without a look at each value in Python."""
-        items = value.values()
-        kinds = set(map(type, items))
-        if type(value) is not dict or not kinds <= _SCALARS or not set(map(type, value)) <= _TEXT_KEYS:
-            return False
-        if str in kinds and not self._null_values.isdisjoint(items):
-            return False
-        if _NUMBERS.isdisjoint(kinds):
-            return True
-        return all(_is_plain_number(item) for item in items if type(item) in _NUMBERS)
-
-    def _count(self, number: int) -> None:
-        self._values += number
-        if self._values > MAX_VALUES:
-            raise RejectionError(Reason.EVENT_TOO_LARGE, f"more than {MAX_VALUES} values in eventProperties")
-
     def _array(self, value: list[object] | tuple[object, ...], path: str, depth: int) -> list[object]:
-        if depth > MAX_DEPTH:
-            detail = f"deeper than {MAX_DEPTH} levels below eventProperties"
-            raise RejectionError(Reason.NESTING_TOO_DEEP, detail)
+        self._enter(value, depth)
         converted = [self._value(item, path, _MEMBER, depth) for item in value]
         kept = [item for item in converted if item is not None]
         self.dropped_nulls += len(converted) - len(kept)
         return kept
+
+    def _enter(self, container: Sized, depth: int) -> None:
+        if depth > MAX_DEPTH:
+            detail = f"deeper than {MAX_DEPTH} levels below eventProperties"
+            raise RejectionError(Reason.NESTING_TOO_DEEP, detail)
+        self._values += len(container)
+        if self._values > MAX_VALUES:
+            raise RejectionError(Reason.EVENT_TOO_LARGE, f"more than {MAX_VALUES} values in eventProperties")
 
     def _value(self, value: object, path: str, key: str | None, depth: int) -> object:
         """Convert one value; None if it is null.
@@ -145,17 +135,10 @@ class ValueReader:
             key: Its name there; None if the path names the value already.
             depth: Of that object or array.
         """
-        kind = type(value)
-        if kind is str:
-            if value in self._null_values:
-                return None
-        elif kind is not bool and not (kind in _NUMBERS and _is_plain_number(value)):
-            value = plain(value)
-            if is_null(value):
-                return None
-            return self._other(value, _extend(path, key), depth)
-        self._count(1)
-        return value
+        if type(value) is str:
+            return None if value in self._null_values else value
+        value = plain(value)
+        return None if is_null(value) else self._other(value, _extend(path, key), depth)
 
     def _other(self, value: object, path: str, depth: int) -> object:
         match value:
@@ -165,16 +148,12 @@ class ValueReader:
                 text = str(value)
                 return None if text in self._null_values else text
             case Mapping():
-                self._count(1)
                 return self.convert(value, path, depth + 1)
             case list() | tuple():
-                self._count(1)
                 return self._array(value, path, depth + 1)
             case bool() | int() | float() | Decimal():
-                self._count(1)
                 return _number(value, path)
             case _:
-                self._count(1)
                 return self._text_of(value, path)
 
     def _text_of(self, value: object, path: str) -> str:
@@ -194,12 +173,6 @@ class ValueReader:
         except OverflowError:
             detail = f"{path} is a time at the end of the calendar, without a UTC form"
             raise RejectionError(Reason.VALUE_TYPE, detail) from None
-
-
-def _is_plain_number(value: object) -> bool:
-    if type(value) is int:
-        return -MAX_INTEGER <= value <= MAX_INTEGER
-    return isinstance(value, float) and value - value == 0
 
 
 def _number(number: float | Decimal, path: str) -> int | float:

@@ -195,7 +195,9 @@ def test_the_fingerprint_changes_with_the_mapping_and_the_options_and_not_with_t
 
 
 def test_the_fingerprint_is_the_same_in_another_process() -> None:
-    code = "from tests.events.test_encoder import *; print(fingerprint(MAPPING, reading=Reading(timezone='Asia/Kolkata')))"
+    code = (
+        "from tests.events.test_encoder import *; print(fingerprint(MAPPING, reading=Reading(timezone='Asia/Kolkata')))"
+    )
     shown = {
         subprocess.run(
             [sys.executable, "-c", code],
