@@ -1,4 +1,4 @@
-"""BIK's contract for one event: a raw mapping becomes a canonical, encoded event, or a rejection with a reason.
+"""BIK's contract for one event: what was read becomes a canonical, encoded event, or a rejection with a reason.
 
 Field names, types and what is required are from BIK's documentation of ``sendEvent``.
 """
@@ -7,45 +7,55 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, tzinfo
-from typing import TypeVar
+from datetime import datetime, tzinfo
+from typing import Any, TypeVar
 
 import msgspec
 
-from airflow_provider_bik.events.phone import NationalNumbers, parse_phone
-from airflow_provider_bik.events.pipeline import Pipeline, PipelineRule, Route
-from airflow_provider_bik.events.plain_events import PlainEvent, plain_event, plain_line
-from airflow_provider_bik.events.reasons import Reason, Rejection
+from airflow_provider_bik.events.item import EncodedEvent
+from airflow_provider_bik.events.phone import parse_phone
+from airflow_provider_bik.events.pipeline import PipelineRule, Route
+from airflow_provider_bik.events.reading import Reading
+from airflow_provider_bik.events.reasons import Reason, Rejection, RejectionError
 from airflow_provider_bik.events.times import parse_time
-from airflow_provider_bik.events.values import Refusal, ValueReader, is_null, plain
+from airflow_provider_bik.events.values import ValueReader, is_null, plain
 
-__all__ = ["FIELDS", "MAX_EVENT_BYTES", "Contract", "EncodedEvent"]
-
-FIELDS = ("name", "phoneNumber", "email", "eventName", "eventProperties", "createdAt", "isMigration")
-"""Every top-level field BIK documents, in the order in which they are sent."""
+__all__ = ["FIELDS", "MAX_EVENT_BYTES", "Contract", "EventFields"]
 
 MAX_EVENT_BYTES = 900_000
 """BIK documents no limit; common gateways take 1 MB a request."""
+
+_ORDINARY = frozenset({int, bool, datetime, type(None)})
+"""Types that are neither wrapped nor another word for null, so that most values need no closer look."""
 
 _T = TypeVar("_T")
 
 _encode = msgspec.json.Encoder().encode
 
 
-class EncodedEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """An event as it goes out.
+class EventFields(
+    msgspec.Struct, kw_only=True, rename="camel", omit_defaults=True, forbid_unknown_fields=True, gc=False
+):
+    """The fields in the order in which they are sent: first as they were read, then as they go out.
 
-    Attributes:
-        body: UTF-8 JSON of the one event; a batch is such bodies joined.
-        pipeline: Where BIK takes it.
-        dropped_nulls: How many null values were left out.
-        dropped_created_at: Whether its date was left out, as the user asked.
+    ``createdAt`` tells absent (UNSET) from empty (None): an event with an empty date should have had one.
     """
 
-    body: bytes
-    pipeline: Pipeline
-    dropped_nulls: int = 0
-    dropped_created_at: bool = False
+    name: Any = None
+    phone_number: Any = None
+    email: Any = None
+    event_name: Any = None
+    event_properties: Any = None
+    created_at: Any = msgspec.UNSET
+    is_migration: Any = None
+
+
+_ATTRIBUTES = {item.encode_name: item.name for item in msgspec.structs.fields(EventFields)}
+
+FIELDS = tuple(_ATTRIBUTES)
+"""Every top-level field that BIK documents, in the order in which they are sent."""
+
+_decode = msgspec.json.Decoder(EventFields).decode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,14 +65,18 @@ class Contract:
     Args:
         now: The aware time at which the run began; what is "the future" and "recent" does not change during a run.
         rule: Realtime or migration.
-        timezone: What times without a zone are in.
-        national: Reads telephone numbers without a country.
+        reading: How dates, telephone numbers and nulls are understood.
     """
 
     now: datetime
     rule: PipelineRule = field(default_factory=PipelineRule)
-    timezone: tzinfo = UTC
-    national: NationalNumbers | None = None
+    reading: Reading = field(default_factory=Reading)
+    _timezone: tzinfo = field(init=False, repr=False, compare=False)
+    _null_values: frozenset[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_timezone", self.reading.zone)
+        object.__setattr__(self, "_null_values", self.reading.nulls)
 
     def encode(self, raw: object) -> EncodedEvent | Rejection:
         """Check and encode one event; the same input gives the same bytes.
@@ -73,65 +87,48 @@ class Contract:
         Returns:
             The encoded event, or why it does not go out. Nothing that an event contains makes this raise.
         """
-        event = plain_event(raw)
-        if event is not None and (encoded := self._encode_plain(event)):
-            return encoded
         try:
-            return self._encode_any(raw)
-        except Refusal as refusal:
-            return refusal.rejection
+            return self.encode_fields(_fields_of(raw))
+        except RejectionError as error:
+            return error.rejection
 
-    def encode_line(self, line: bytes) -> EncodedEvent | None:
-        """Check and encode an event straight from its JSON, if that is sure to give what `encode` gives.
-
-        Args:
-            line: UTF-8 JSON of anything at all.
+    def encode_line(self, line: bytes) -> EncodedEvent | Rejection | None:
+        """Check and encode an event straight from its JSON.
 
         Returns:
-            What `encode` gives for the decoded line; None if the line has to be decoded to know.
+            What `encode` gives for the decoded line; None if the line is not an object with BIK's fields alone.
         """
-        event = plain_line(line)
-        return None if event is None else self._encode_plain(event)
-
-    def _encode_plain(self, event: PlainEvent) -> EncodedEvent | None:
-        """The short way to what `_encode_any` gives; None where that has to decide, as it does on every rejection."""
-        phone = None if event.phone_number is None else parse_phone(event.phone_number, self.national)
-        moment = None
-        if event.created_at is not None:
-            moment = parse_time(event.created_at, timezone=self.timezone, now=self.now)
-        if isinstance(phone, Rejection) or isinstance(moment, Rejection):
-            return None
-        route = self.rule.route(moment, said=event.is_migration, now=self.now)
-        email = event.email if event.email and event.email.strip() else None
-        if isinstance(route, Rejection) or not (phone or email) or not event.event_name.strip():
-            return None
-        event.phone_number, event.email = phone, email
-        event.created_at, event.is_migration = route.pair
-        dropped_nulls = event.drop_nulls() if None in event.event_properties.values() else 0
         try:
-            body = _encode(event)
-        except UnicodeEncodeError:
+            return self.encode_fields(_decode(line))
+        except RejectionError as error:
+            return error.rejection
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
-        if len(body) > MAX_EVENT_BYTES:
-            return None
-        return EncodedEvent(
-            body=body,
-            pipeline=route.pipeline,
-            dropped_nulls=dropped_nulls,
-            dropped_created_at=route.dropped_created_at,
-        )
 
-    def _encode_any(self, raw: object) -> EncodedEvent | Rejection:
-        given = _known_fields(raw)
-        values = ValueReader(self.timezone)
-        event: dict[str, object] = self._identity(given)
-        event["eventName"] = _text(given, "eventName", required=True)
-        event["eventProperties"] = values.convert(_properties(given), "eventProperties")
-        route = self._route(given)
-        body = _to_bytes({**event, **route.fields()})
+    def encode_fields(self, event: EventFields, *, expects_date: bool = False) -> EncodedEvent:
+        """Check the fields one by one, bring each to the form in which it is sent, and encode them.
+
+        Args:
+            event: As it was read; it is changed.
+            expects_date: Whether it should have a date, because a mapping names one.
+
+        Raises:
+            RejectionError: The event does not go out.
+        """
+        if event.name is not None:
+            event.name = self._text(event.name, "name")
+        self._check_identity(event)
+        event.event_name = self._text(event.event_name, "eventName")
+        if event.event_name is None:
+            raise RejectionError(Reason.FIELD_MISSING, "eventName")
+        values = ValueReader(self._timezone, self._null_values)
+        event.event_properties = values.convert(_properties(event.event_properties), "eventProperties")
+        route = self._route(event, expects_date=expects_date)
+        created_at, event.is_migration = route.pair
+        event.created_at = msgspec.UNSET if created_at is None else created_at
+        body = _to_bytes(event)
         if len(body) > MAX_EVENT_BYTES:
-            detail = f"{len(body)} bytes, {MAX_EVENT_BYTES} allowed"
-            return Rejection(reason=Reason.EVENT_TOO_LARGE, detail=detail)
+            raise RejectionError(Reason.EVENT_TOO_LARGE, f"{len(body)} bytes, {MAX_EVENT_BYTES} allowed")
         return EncodedEvent(
             body=body,
             pipeline=route.pipeline,
@@ -139,82 +136,91 @@ class Contract:
             dropped_created_at=route.dropped_created_at,
         )
 
-    def _identity(self, given: Mapping[str, object]) -> dict[str, object]:
-        identity: dict[str, object] = {}
-        if (name := _text(given, "name")) is not None:
-            identity["name"] = name
-        if (
-            "phoneNumber" in given
-            and (phone := _accepted(parse_phone(given["phoneNumber"], self.national))) is not None
-        ):
-            identity["phoneNumber"] = phone
-        email = _text(given, "email")
-        if email is not None and email.strip():
-            identity["email"] = email
-        if not identity.keys() - {"name"}:
-            raise Refusal(Rejection(reason=Reason.IDENTITY_MISSING, detail="email and phoneNumber"))
-        return identity
+    def _check_identity(self, event: EventFields) -> None:
+        if (phone := self._value(event.phone_number)) is not None:
+            phone = _accepted(parse_phone(phone, self.reading.default_region))
+        event.phone_number, event.email = phone, self._text(event.email, "email")
+        if event.phone_number is None and event.email is None:
+            raise RejectionError(Reason.IDENTITY_MISSING, "email and phoneNumber")
 
-    def _route(self, given: Mapping[str, object]) -> Route:
-        said = given.get("isMigration")
-        if said is not None and not isinstance(said, bool):
-            raise Refusal(Rejection(reason=Reason.FIELD_TYPE, detail=f"isMigration is of type {type(said).__name__}"))
-        created_at = None
-        if "createdAt" in given:
-            created_at = _accepted(parse_time(given["createdAt"], timezone=self.timezone, now=self.now))
-        return _accepted(self.rule.route(created_at, said=said, now=self.now))
+    def _route(self, event: EventFields, *, expects_date: bool) -> Route:
+        is_migration = self._value(event.is_migration)
+        if is_migration is not None and not isinstance(is_migration, bool):
+            raise RejectionError(Reason.FIELD_TYPE, f"isMigration is of type {type(is_migration).__name__}")
+        created_at = event.created_at
+        if created_at is msgspec.UNSET:
+            created_at = None
+        else:
+            expects_date, created_at = True, self._value(created_at)
+            if created_at is not None:
+                created_at = _accepted(parse_time(created_at, timezone=self._timezone, now=self.now))
+        route = self.rule.route(created_at, is_migration=is_migration, now=self.now, expects_date=expects_date)
+        return _accepted(route)
+
+    def _value(self, value: object) -> object:
+        """The value of a field without its wrapping; None for every word for null, and for blank text."""
+        if type(value) is not str:
+            if type(value) in _ORDINARY:
+                return value
+            value = plain(value)
+            if not isinstance(value, str):
+                return None if is_null(value) else value
+        bare = value.strip()
+        return None if not bare or bare in self._null_values else value
+
+    def _text(self, value: object, name: str) -> str | None:
+        value = self._value(value)
+        if value is None or type(value) is str:
+            return value
+        if not isinstance(value, str):
+            raise RejectionError(Reason.FIELD_TYPE, f"{name} is of type {type(value).__name__}")
+        # msgspec does not encode subclasses of str.
+        return str.__str__(value)
 
 
 def _accepted(outcome: _T | Rejection) -> _T:
     if isinstance(outcome, Rejection):
-        raise Refusal(outcome)
+        raise RejectionError(outcome.reason, outcome.detail)
     return outcome
 
 
-def _known_fields(raw: object) -> dict[str, object]:
-    """The fields that hold something; an unknown one is refused by name, for it may be a misspelt date."""
+def _fields_of(raw: object) -> EventFields:
+    """Take the fields of a mapping; an unknown one is rejected by name, for it may be a misspelt date."""
     if not isinstance(raw, Mapping):
-        raise Refusal(Rejection(reason=Reason.NOT_AN_EVENT, detail=f"it is of type {type(raw).__name__}"))
-    for key in raw:
+        raise RejectionError(Reason.NOT_AN_EVENT, f"it is of type {type(raw).__name__}")
+    event = EventFields()
+    for key, value in raw.items():
         if not isinstance(key, str):
-            raise Refusal(Rejection(reason=Reason.NOT_AN_EVENT, detail=f"it has a key of type {type(key).__name__}"))
-        if key not in FIELDS:
+            raise RejectionError(Reason.NOT_AN_EVENT, f"it has a key of type {type(key).__name__}")
+        if key not in _ATTRIBUTES:
             shown = key if key.isidentifier() else "a name with other than letters and digits"
-            detail = f"{shown!r:.66}; the fields are {', '.join(FIELDS)}"
-            raise Refusal(Rejection(reason=Reason.UNKNOWN_FIELD, detail=detail))
-    known = {key: plain(value) for key, value in raw.items()}
-    return {key: value for key, value in known.items() if not is_null(value)}
+            raise RejectionError(Reason.UNKNOWN_FIELD, f"{shown!r:.66}; the fields are {', '.join(FIELDS)}")
+        setattr(event, _ATTRIBUTES[key], value)
+    return event
 
 
-def _text(given: Mapping[str, object], name: str, *, required: bool = False) -> str | None:
-    value = given.get(name)
-    if value is not None and not isinstance(value, str):
-        raise Refusal(Rejection(reason=Reason.FIELD_TYPE, detail=f"{name} is of type {type(value).__name__}"))
-    if required and not (value or "").strip():
-        raise Refusal(Rejection(reason=Reason.FIELD_MISSING, detail=name))
-    # msgspec does not encode subclasses of str.
-    return value if value is None else str.__str__(value)
-
-
-def _properties(given: Mapping[str, object]) -> Mapping[object, object]:
-    properties = given.get("eventProperties")
-    if properties is None:
-        raise Refusal(Rejection(reason=Reason.FIELD_MISSING, detail="eventProperties (it may be empty: {})"))
-    if not isinstance(properties, Mapping):
-        detail = f"eventProperties is of type {type(properties).__name__}"
-        raise Refusal(Rejection(reason=Reason.FIELD_TYPE, detail=detail))
+def _properties(properties: object) -> Mapping[object, object]:
+    if type(properties) is not dict:
+        properties = plain(properties)
+        if is_null(properties):
+            raise RejectionError(Reason.FIELD_MISSING, "eventProperties (it may be empty: {})")
+        if not isinstance(properties, Mapping):
+            raise RejectionError(Reason.FIELD_TYPE, f"eventProperties is of type {type(properties).__name__}")
     return properties
 
 
-def _to_bytes(event: dict[str, object]) -> bytes:
+def _to_bytes(event: EventFields) -> bytes:
     try:
         return _encode(event)
     except UnicodeEncodeError:
-        bad = next((name for name, value in event.items() if not _has_utf8(value)), "a field")
-        raise Refusal(Rejection(reason=Reason.TEXT_NOT_UNICODE, detail=bad)) from None
+        fields = ((name, getattr(event, attribute)) for name, attribute in _ATTRIBUTES.items())
+        bad = next((name for name, value in fields if not _is_encodable(value)), "a field")
+        raise RejectionError(Reason.INVALID_UNICODE, bad) from None
 
 
-def _has_utf8(value: object) -> bool:
+def _is_encodable(value: object) -> bool:
+    if value is msgspec.UNSET:
+        return True
     try:
         _encode(value)
     except UnicodeEncodeError:

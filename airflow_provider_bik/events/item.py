@@ -7,7 +7,10 @@ import msgspec
 from airflow_provider_bik.events.pipeline import Pipeline
 from airflow_provider_bik.events.reasons import Reason, Rejection
 
-__all__ = ["EncodedEvent", "InputEvent", "Item"]
+__all__ = ["REJECTED_EVENT_KEY", "EncodedEvent", "InputEvent", "Item"]
+
+REJECTED_EVENT_KEY = "dead_letter"
+"""A JSON object in which this key is 1, beside either ``event`` or ``row``, is a line of a file of rejected events."""
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -11,19 +11,21 @@ true           omitted    time of ingestion is used, the history is lost
 false/omitted  given      sent to the real-time stream, which rejects it
 =============  =========  =======================================================
 
-`Route` can express the first two only, and `Route.fields` is the one place where either field is written.
+`Route` can express the first two only, and `Route.pair` is the one place where either field is written.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Literal
 
 import msgspec
 
+from airflow_provider_bik.errors import BikConfigError
 from airflow_provider_bik.events.reasons import Reason, Rejection
 from airflow_provider_bik.events.times import to_bik_text
 
@@ -45,23 +47,21 @@ class Mode(StrEnum):
     MIGRATION = "migration"
 
 
-# Python 3.11 looks the members of an enum up in Python code, which is too dear for every event.
-_AUTO, _REALTIME_ONLY = Mode.AUTO, Mode.REALTIME
-_REALTIME, _MIGRATION = Pipeline.REALTIME, Pipeline.MIGRATION
+# Python 3.11 looks the members of an enum up in Python code, which is too expensive for every event.
+_AUTO, _REALTIME, _MIGRATION = Mode.AUTO, Pipeline.REALTIME, Pipeline.MIGRATION
 
 RULE: Mapping[tuple[Mode, bool], Pipeline | Reason] = MappingProxyType(
     {
         (Mode.AUTO, False): Pipeline.REALTIME,
         (Mode.AUTO, True): Pipeline.MIGRATION,
         (Mode.REALTIME, False): Pipeline.REALTIME,
-        (Mode.REALTIME, True): Reason.CREATED_AT_UNWANTED,
+        (Mode.REALTIME, True): Reason.CREATED_AT_NOT_ALLOWED,
         (Mode.MIGRATION, False): Reason.CREATED_AT_MISSING,
         (Mode.MIGRATION, True): Pipeline.MIGRATION,
     }
 )
-"""(mode, does the event carry createdAt) -> its pipeline, or why it is rejected. Two options move one row each:
-``drop_created_at`` makes (realtime, True) a realtime event without its date; ``realtime_max_age`` does the same to
-(auto, True) for events younger than that."""
+"""(mode, does the event carry createdAt) -> its pipeline, or why it is rejected. An event that should carry a date and
+does not is `Reason.CREATED_AT_MISSING` in auto mode as well. Each option of `PipelineRule` moves one row."""
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,53 +85,89 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
         """What ``createdAt`` and ``isMigration`` say: both or neither."""
         return (None, None) if self.created_at is None else (to_bik_text(self.created_at), True)
 
-    def fields(self) -> dict[str, str | bool]:
-        """Both fields or neither, ready to be put into the event."""
-        created_at, is_migration = self.pair
-        return (
-            {} if created_at is None or is_migration is None else {"createdAt": created_at, "isMigration": is_migration}
-        )
+
+_REALTIME_ROUTE, _DATE_DROPPED = Route(), Route(dropped_created_at=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PipelineRule:
-    """The rule with the user's options.
+    """Which pipeline an event takes; the value of ``pipeline`` where a word is not enough.
 
     Args:
-        mode: What the user asks for.
-        drop_created_at: In realtime mode, send a dated event without its date instead of rejecting it.
+        mode: ``auto`` (dated events are migrated, undated ones are realtime), ``realtime`` or ``migration``.
+        on_dated: In realtime mode, what to do with a dated event: ``reject`` it, or ``drop`` its date and send it.
+        on_undated: In auto mode, what to do with an event that should have a date and has none, because the mapping
+            names ``created_at`` or the event has an empty ``createdAt``: ``reject`` it, or send it as ``realtime``.
         realtime_max_age: In auto mode, an event younger than this goes out as realtime, without its date.
+
+    Raises:
+        BikConfigError: A value is none of these, or is given with a mode that does not use it.
     """
 
-    mode: Mode = Mode.AUTO
-    drop_created_at: bool = False
+    mode: Mode | Literal["auto", "realtime", "migration"] = Mode.AUTO
+    on_dated: Literal["reject", "drop"] = "reject"
+    on_undated: Literal["reject", "realtime"] = "reject"
     realtime_max_age: timedelta | None = None
+    _dated: Pipeline | Reason = field(init=False, repr=False, compare=False)
+    _undated: Pipeline | Reason = field(init=False, repr=False, compare=False)
 
-    def route(self, created_at: datetime | None, *, said: bool | None, now: datetime) -> Route | Rejection:
+    def __post_init__(self) -> None:
+        words = [mode.value for mode in Mode]
+        _require(self.mode in words, "pipeline", f"one of {', '.join(words)}")
+        _require(self.on_dated in {"reject", "drop"}, "on_dated", "'reject' or 'drop'")
+        _require(self.on_undated in {"reject", "realtime"}, "on_undated", "'reject' or 'realtime'")
+        age = self.realtime_max_age
+        _require(age is None or isinstance(age, timedelta), "realtime_max_age", "a timedelta or None")
+        mode = Mode(self.mode)
+        _require(mode is Mode.REALTIME or self.on_dated == "reject", "on_dated='drop'", "given with mode='realtime'")
+        _require(mode is _AUTO or self.on_undated == "reject", "on_undated='realtime'", "given with mode='auto'")
+        _require(mode is _AUTO or age is None, "realtime_max_age", "given with mode='auto'")
+        object.__setattr__(self, "mode", mode)
+        object.__setattr__(self, "_dated", RULE[mode, True])
+        object.__setattr__(self, "_undated", RULE[mode, False])
+
+    def for_backfill(self) -> PipelineRule:
+        """The rule in an Airflow backfill: what it sends is history, so ``auto`` means ``migration``."""
+        return PipelineRule(mode=Mode.MIGRATION) if self.mode is _AUTO else self
+
+    def route(
+        self, created_at: datetime | None, *, is_migration: bool | None, now: datetime, expects_date: bool = False
+    ) -> Route | Rejection:
         """Decide where one event goes.
 
         Args:
             created_at: The event's own aware time, if it has one.
-            said: The event's own ``isMigration``, if it has one.
+            is_migration: The event's own ``isMigration``, if it has one.
             now: The aware time at which the run began.
+            expects_date: Whether the event should have a date.
 
         Returns:
             A route, or a rejection if the event has no right combination under this rule.
         """
-        verdict = RULE[self.mode, created_at is not None]
-        if created_at is not None and self._sent_without_date(created_at, now):
-            route = Route(dropped_created_at=True)
-        elif isinstance(verdict, Reason):
-            return Rejection(reason=verdict, detail=f"createdAt, with pipeline={self.mode.value}")
+        if created_at is None:
+            verdict = self._undated
+            if expects_date and self.mode is _AUTO and self.on_undated == "reject":
+                verdict = Reason.CREATED_AT_MISSING
+            route = _REALTIME_ROUTE
+        elif self._sends_without_date(created_at, now):
+            verdict, route = _REALTIME, _DATE_DROPPED
         else:
-            route = Route(created_at=created_at)
-        if said is not None and said is not (route.pipeline is _MIGRATION):
-            sent_as = f"pipeline={self.mode.value} makes it {route.pipeline.value}"
-            detail = f"the event says isMigration={str(said).lower()}, {sent_as}"
-            return Rejection(reason=Reason.FLAG_CONFLICT, detail=detail)
+            verdict, route = self._dated, Route(created_at=created_at)
+        if isinstance(verdict, Reason):
+            return Rejection(reason=verdict, detail=f"createdAt, with pipeline={self.mode}")
+        if is_migration is not None and is_migration is not (verdict is _MIGRATION):
+            sent_as = f"pipeline={self.mode} makes it {verdict.value}"
+            detail = f"the event says isMigration={str(is_migration).lower()}, {sent_as}"
+            return Rejection(reason=Reason.IS_MIGRATION_CONFLICT, detail=detail)
         return route
 
-    def _sent_without_date(self, created_at: datetime, now: datetime) -> bool:
-        if self.mode is _REALTIME_ONLY:
-            return self.drop_created_at
-        return self.realtime_max_age is not None and self.mode is _AUTO and now - created_at < self.realtime_max_age
+    def _sends_without_date(self, created_at: datetime, now: datetime) -> bool:
+        if self.realtime_max_age is not None:
+            return now - created_at < self.realtime_max_age
+        return self.on_dated == "drop"
+
+
+def _require(holds: bool, argument: str, wanted: str) -> None:  # noqa: FBT001 - the condition comes first, as in assert
+    if not holds:
+        message = f"{argument} must be {wanted}. Fix the pipeline where the DAG makes it; nothing was sent."
+        raise BikConfigError(message)

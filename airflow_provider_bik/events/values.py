@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 from datetime import date, datetime, time, tzinfo
 from decimal import Decimal
 from enum import Enum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import Any
 from uuid import UUID
 
-from airflow_provider_bik.events.reasons import Reason, Rejection
+from airflow_provider_bik.events.reasons import Reason, RejectionError
 from airflow_provider_bik.events.times import to_bik_text
 
-__all__ = ["MAX_DEPTH", "MAX_INTEGER", "MAX_VALUES", "Refusal", "ValueReader", "decimal_number", "is_null", "plain"]
+__all__ = ["MAX_DEPTH", "MAX_INTEGER", "MAX_VALUES", "ValueReader", "decimal_number", "has_utf8", "is_null", "plain"]
 
 MAX_DEPTH = 16
 """Objects and arrays within each other, eventProperties being the first. A value that contains itself ends here."""
@@ -26,17 +27,8 @@ MAX_INTEGER = 2**53
 
 _MAX_KEY_SHOWN = 64
 
-
-class Refusal(Exception):  # noqa: N818 - control flow inside this folder, never seen outside
-    """Carries a `Rejection` out of nested values.
-
-    Args:
-        rejection: Why the event does not go out.
-    """
-
-    def __init__(self, rejection: Rejection) -> None:
-        super().__init__(rejection)
-        self.rejection = rejection
+_MEMBER = "[]"
+"""The name of a value in an array."""
 
 
 def plain(value: object) -> object:
@@ -50,8 +42,21 @@ def plain(value: object) -> object:
 
 
 def is_null(value: object) -> bool:
-    """Tell whether a value is None or one of pandas' words for it (NA, NaT); NaN is a number that went wrong."""
+    """Tell whether a value is None or another word for it: NaN, and pandas' NA and NaT."""
+    if isinstance(value, float):
+        return value != value  # noqa: PLR0124 - NaN alone is not equal to itself
+    if isinstance(value, Decimal):
+        return value.is_nan()
     return value is None or type(value).__name__ in {"NAType", "NaTType"}
+
+
+def has_utf8(text: str) -> bool:
+    """Tell whether a text can be sent; half of a surrogate pair cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class ValueReader:
@@ -59,19 +64,21 @@ class ValueReader:
 
     Args:
         timezone: What a naive datetime among the properties is in.
+        null_values: Texts that mean null.
 
     Attributes:
         dropped_nulls: How many null values were left out so far.
     """
 
-    __slots__ = ("_timezone", "_values", "dropped_nulls")
+    __slots__ = ("_null_values", "_timezone", "_values", "dropped_nulls")
 
-    def __init__(self, timezone: tzinfo) -> None:
+    def __init__(self, timezone: tzinfo, null_values: frozenset[str] = frozenset()) -> None:
         self._timezone = timezone
+        self._null_values = null_values
         self._values = 0
         self.dropped_nulls = 0
 
-    def convert(self, value: Mapping[object, object], path: str, depth: int = 1) -> dict[str, object]:
+    def convert(self, value: Mapping[Any, Any], path: str, depth: int = 1) -> dict[str, object]:
         """Convert a mapping, key by key, without its nulls.
 
         Args:
@@ -80,85 +87,108 @@ class ValueReader:
             depth: How many objects and arrays it stands in, itself included.
 
         Raises:
-            Refusal: A value that JSON or BIK cannot take.
+            RejectionError: A value that JSON or BIK cannot take.
         """
-        self._check_depth(depth)
+        self._enter(value, depth)
         converted: dict[str, object] = {}
-        for key, given in value.items():
-            item = plain(given)
+        for key, item in value.items():
+            kind = type(item)
+            if type(key) is str and (
+                (kind is str and item not in self._null_values)
+                or kind is bool
+                or (kind is int and -MAX_INTEGER <= item <= MAX_INTEGER)
+                or (kind is float and item - item == 0)  # neither NaN nor infinite
+            ):
+                converted[key] = item  # JSON's own types need no change; most values are of these
+                continue
             if not isinstance(key, str):
-                raise _refusal(Reason.VALUE_TYPE, f"{path} has a key of type {type(key).__name__}")
-            if is_null(item):
+                raise RejectionError(Reason.VALUE_TYPE, f"{path} has a key of type {type(key).__name__}")
+            found = self._value(item, path, key, depth)
+            if found is None:
                 self.dropped_nulls += 1
             else:
-                converted[str(key)] = self._value(item, _extend(path, key), depth)
+                # msgspec does not encode subclasses of str.
+                converted[str(key)] = found
         return converted
 
     def _array(self, value: list[object] | tuple[object, ...], path: str, depth: int) -> list[object]:
-        self._check_depth(depth)
-        kept = [item for item in map(plain, value) if not is_null(item)]
-        self.dropped_nulls += len(value) - len(kept)
-        return [self._value(item, f"{path}[]", depth) for item in kept]
+        self._enter(value, depth)
+        converted = [self._value(item, path, _MEMBER, depth) for item in value]
+        kept = [item for item in converted if item is not None]
+        self.dropped_nulls += len(converted) - len(kept)
+        return kept
 
-    def _value(self, value: object, path: str, depth: int) -> object:  # noqa: PLR0911 - one line a type
-        self._values += 1
+    def _enter(self, container: Sized, depth: int) -> None:
+        if depth > MAX_DEPTH:
+            detail = f"deeper than {MAX_DEPTH} levels below eventProperties"
+            raise RejectionError(Reason.NESTING_TOO_DEEP, detail)
+        self._values += len(container)
         if self._values > MAX_VALUES:
-            raise _refusal(Reason.EVENT_TOO_LARGE, f"more than {MAX_VALUES} values in eventProperties")
+            raise RejectionError(Reason.EVENT_TOO_LARGE, f"more than {MAX_VALUES} values in eventProperties")
+
+    def _value(self, value: object, path: str, key: str | None, depth: int) -> object:
+        """Convert one value; None if it is null.
+
+        Args:
+            value: Any.
+            path: Of the object or array that it stands in.
+            key: Its name there; None if the path names the value already.
+            depth: Of that object or array.
+        """
+        if type(value) is str:
+            return None if value in self._null_values else value
+        value = plain(value)
+        return None if is_null(value) else self._other(value, _extend(path, key), depth)
+
+    def _other(self, value: object, path: str, depth: int) -> object:
         match value:
             case Enum(value=inner):
-                return self._value(plain(inner), path, depth)
-            case str() as text:
-                return str(text)
-            case bool() as truth:
-                return truth
-            case int() as number:
-                return _integer(number, path)
-            case float() as number:
-                return _finite(number, path)
-            case Decimal() as number:
-                return decimal_number(number, path)
-            case Mapping() as mapping:
-                return self.convert(mapping, path, depth + 1)
-            case list() | tuple() as items:
-                return self._array(items, path, depth + 1)
-            case other:
-                return self._text_of(other, path)
+                return self._value(inner, path, None, depth)
+            case str():
+                text = str(value)
+                return None if text in self._null_values else text
+            case Mapping():
+                return self.convert(value, path, depth + 1)
+            case list() | tuple():
+                return self._array(value, path, depth + 1)
+            case bool() | int() | float() | Decimal():
+                return _number(value, path)
+            case _:
+                return self._text_of(value, path)
 
     def _text_of(self, value: object, path: str) -> str:
         match value:
             case datetime():
-                return self._moment(value, path)
+                return self._time(value, path)
             case date() | time():
                 return value.isoformat()
             case UUID() | IPv4Address() | IPv6Address() | IPv4Network() | IPv6Network():
                 return str(value)
             case _:
-                raise _refusal(Reason.VALUE_TYPE, f"{path} is of type {type(value).__name__}")
+                raise RejectionError(Reason.VALUE_TYPE, f"{path} is of type {type(value).__name__}")
 
-    def _moment(self, value: datetime, path: str) -> str:
+    def _time(self, value: datetime, path: str) -> str:
         try:
             return to_bik_text(value if value.tzinfo else value.replace(tzinfo=self._timezone))
         except OverflowError:
-            raise _refusal(
-                Reason.VALUE_TYPE, f"{path} is a time at the end of the calendar, without a UTC form"
-            ) from None
-
-    @staticmethod
-    def _check_depth(depth: int) -> None:
-        if depth > MAX_DEPTH:
-            raise _refusal(Reason.TOO_DEEP, f"deeper than {MAX_DEPTH} levels below eventProperties")
+            detail = f"{path} is a time at the end of the calendar, without a UTC form"
+            raise RejectionError(Reason.VALUE_TYPE, detail) from None
 
 
-def _integer(number: int, path: str) -> int:
-    if abs(number) > MAX_INTEGER:
-        raise _refusal(Reason.INTEGER_TOO_LARGE, path)
-    return int(number)
-
-
-def _finite(number: float, path: str) -> float:
-    if not math.isfinite(number):
-        raise _refusal(Reason.NUMBER_NOT_FINITE, path)
-    return float(number)
+def _number(number: float | Decimal, path: str) -> int | float:
+    match number:
+        case bool():
+            return number
+        case Decimal():
+            return decimal_number(number, path)
+        case int():
+            if abs(number) > MAX_INTEGER:
+                raise RejectionError(Reason.INTEGER_TOO_LARGE, path)
+            return int(number)
+        case _:
+            if not math.isfinite(number):
+                raise RejectionError(Reason.NUMBER_NOT_FINITE, path)
+            return float(number)
 
 
 def decimal_number(number: Decimal, path: str) -> int | float:
@@ -169,23 +199,20 @@ def decimal_number(number: Decimal, path: str) -> int | float:
         path: Where it stands, for the detail of a rejection.
 
     Raises:
-        Refusal: It is not finite, or a whole number beyond `MAX_INTEGER`.
+        RejectionError: It is not finite, or its whole part is beyond `MAX_INTEGER`.
     """
     if not number.is_finite():
-        raise _refusal(Reason.NUMBER_NOT_FINITE, path)
+        raise RejectionError(Reason.NUMBER_NOT_FINITE, path)
     # Compared before conversion: int(Decimal("1e999999")) would take minutes.
     if number.copy_abs() > MAX_INTEGER:
-        if number == number.to_integral_value():
-            raise _refusal(Reason.INTEGER_TOO_LARGE, path)
-        return float(number)
+        raise RejectionError(Reason.INTEGER_TOO_LARGE, path)
     return int(number) if number == number.to_integral_value() else float(number)
 
 
-def _extend(path: str, key: str) -> str:
+def _extend(path: str, key: str | None) -> str:
     """Name a property by its key, unless the key itself could be somebody's data."""
-    shown = key if len(key) <= _MAX_KEY_SHOWN and key.isidentifier() else "*"
-    return f"{path}.{shown}"
-
-
-def _refusal(reason: Reason, detail: str) -> Refusal:
-    return Refusal(Rejection(reason=reason, detail=detail))
+    if key is None:
+        return path
+    if key == _MEMBER:
+        return path + _MEMBER
+    return f"{path}.{key if len(key) <= _MAX_KEY_SHOWN and key.isidentifier() else '*'}"

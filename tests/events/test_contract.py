@@ -8,13 +8,21 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum, StrEnum
 from types import MappingProxyType
-from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_bik.events import Contract, EncodedEvent, Mode, Pipeline, PipelineRule, Reason, Rejection
+from airflow_provider_bik.events import (
+    Contract,
+    EncodedEvent,
+    Mode,
+    Pipeline,
+    PipelineRule,
+    Reading,
+    Reason,
+    Rejection,
+)
 from airflow_provider_bik.events.contract import FIELDS, MAX_EVENT_BYTES
 from airflow_provider_bik.events.values import MAX_DEPTH, MAX_INTEGER
 
@@ -71,7 +79,7 @@ def test_fields_go_out_in_one_order_whatever_the_order_in() -> None:
 
 
 @pytest.mark.parametrize("field", ["created_at", "CreatedAt", "phone", "is_migration", "properties"])
-def test_an_unknown_field_is_refused_by_name(field: str) -> None:
+def test_an_unknown_field_is_rejected_by_name(field: str) -> None:
     rejection = rejected(event(**{field: "2024-01-01"}))
     assert rejection.reason is Reason.UNKNOWN_FIELD
     assert repr(field) in rejection.detail
@@ -171,11 +179,42 @@ def test_numpy_and_pandas_values_become_json() -> None:
     assert properties(np.datetime64("NaT")) == {}
     assert properties(pd.NaT) == {}
     assert properties(pd.NA) == {}
-    assert "createdAt" not in sent(event(createdAt=pd.NaT))
+
+
+@pytest.mark.parametrize("null", [math.nan, Decimal("NaN"), Decimal("sNaN")])
+def test_not_a_number_is_null_wherever_it_stands(null: object) -> None:
+    outcome = encoded(event(name=null, phoneNumber=null, eventProperties={"a": null, "b": [null, {"c": null}]}))
+    assert json.loads(outcome.body) == event(eventProperties={"b": [{}]})
+    assert outcome.dropped_nulls == 3
+    assert rejected(event(email=null)).reason is Reason.IDENTITY_MISSING
+    assert rejected(event(eventName=null)).reason is Reason.FIELD_MISSING
+    assert rejected(event(createdAt=null)).reason is Reason.CREATED_AT_MISSING
+
+
+@pytest.mark.parametrize("text", [r"\N", "NULL", "nan", "<NA>"])
+def test_texts_that_mean_null_are_null_wherever_they_stand(text: str) -> None:
+    outcome = encoded(event(name=text, phoneNumber=f" {text} ", eventProperties={"a": text, "b": [text, "x"]}))
+    assert json.loads(outcome.body) == event(eventProperties={"b": ["x"]})
+    assert outcome.dropped_nulls == 2
+    assert rejected(event(email=text)).reason is Reason.IDENTITY_MISSING
+    assert rejected(event(createdAt=text)).reason is Reason.CREATED_AT_MISSING
+
+
+def test_which_texts_mean_null_is_the_users_choice_but_for_that_of_mysql() -> None:
+    contract = Contract(now=NOW, reading=Reading(null_values=("-",)))
+    values = {"a": "-", "b": "NULL", "c": r"\N", "d": "- ", "e": "Null"}
+    assert sent(event(eventProperties=values), contract)["eventProperties"] == {"b": "NULL", "d": "- ", "e": "Null"}
+
+
+@pytest.mark.parametrize("empty", [None, "", "  ", "NULL", math.nan])
+def test_an_event_with_an_empty_date_should_have_had_one(empty: object) -> None:
+    assert rejected(event(createdAt=empty)).reason is Reason.CREATED_AT_MISSING
+    said = Contract(now=NOW, rule=PipelineRule(on_undated="realtime"))
+    assert encoded(event(createdAt=empty), said).pipeline is Pipeline.REALTIME
 
 
 def test_naive_times_are_in_the_zone_of_the_contract() -> None:
-    contract = Contract(now=NOW, timezone=ZoneInfo("Asia/Kolkata"))
+    contract = Contract(now=NOW, reading=Reading(timezone="Asia/Kolkata"))
     naive = datetime(2024, 1, 1)  # noqa: DTZ001 - naive on purpose
     body = sent(event(createdAt=naive, eventProperties={"t": naive}), contract)
     assert body["createdAt"] == "2023-12-31T18:30:00.000Z"
@@ -210,31 +249,31 @@ def _explosion() -> list[object]:
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
-        (math.nan, Reason.NUMBER_NOT_FINITE),
         (math.inf, Reason.NUMBER_NOT_FINITE),
-        (Decimal("NaN"), Reason.NUMBER_NOT_FINITE),
-        (Decimal("sNaN"), Reason.NUMBER_NOT_FINITE),
+        (-math.inf, Reason.NUMBER_NOT_FINITE),
         (Decimal("Infinity"), Reason.NUMBER_NOT_FINITE),
         (MAX_INTEGER + 1, Reason.INTEGER_TOO_LARGE),
         (-(10**500), Reason.INTEGER_TOO_LARGE),
         (Decimal("1e999999"), Reason.INTEGER_TOO_LARGE),
+        (Decimal("1e400") + Decimal("0.5"), Reason.INTEGER_TOO_LARGE),
+        (Decimal("9007199254740993.5"), Reason.INTEGER_TOO_LARGE),
         (b"bytes", Reason.VALUE_TYPE),
         ({1, 2}, Reason.VALUE_TYPE),
         (object(), Reason.VALUE_TYPE),
         (timedelta(1), Reason.VALUE_TYPE),
         ({5: "key"}, Reason.VALUE_TYPE),
         (datetime.min, Reason.VALUE_TYPE),  # noqa: DTZ901 - naive on purpose
-        ("\ud800", Reason.TEXT_NOT_UNICODE),
-        ({"\udfff": 1}, Reason.TEXT_NOT_UNICODE),
-        (_nested(MAX_DEPTH), Reason.TOO_DEEP),
-        (_cycle(), Reason.TOO_DEEP),
-        (_explosion(), Reason.TOO_DEEP),
+        ("\ud800", Reason.INVALID_UNICODE),
+        ({"\udfff": 1}, Reason.INVALID_UNICODE),
+        (_nested(MAX_DEPTH), Reason.NESTING_TOO_DEEP),
+        (_cycle(), Reason.NESTING_TOO_DEEP),
+        (_explosion(), Reason.NESTING_TOO_DEEP),
         (["x"] * 20_000, Reason.EVENT_TOO_LARGE),
         ("x" * MAX_EVENT_BYTES, Reason.EVENT_TOO_LARGE),
     ],
 )
 def test_a_value_that_json_or_bik_cannot_take_rejects_its_event(value: object, reason: Reason) -> None:
-    contract = Contract(now=NOW, timezone=ZoneInfo("Asia/Kolkata"))
+    contract = Contract(now=NOW, reading=Reading(timezone="Asia/Kolkata"))
     assert rejected(event(eventProperties={"value": value}), contract).reason is reason
 
 
@@ -242,7 +281,7 @@ def test_nesting_up_to_the_limit_is_taken() -> None:
     assert sent(event(eventProperties=_nested(MAX_DEPTH)))["eventProperties"] == _nested(MAX_DEPTH)
 
 
-def test_a_rejection_names_the_place_and_never_the_value() -> None:
+def test_a_rejection_names_the_location_and_never_the_value() -> None:
     secret = "asha@example.com"
     for raw in (
         event(eventProperties={"outer": {"inner": [b"asha@example.com"]}}),
@@ -303,11 +342,14 @@ _raws = st.one_of(
         },
     ),
 )
-_rules = st.builds(
-    PipelineRule,
-    mode=st.sampled_from(Mode),
-    drop_created_at=st.booleans(),
-    realtime_max_age=st.none() | st.timedeltas(),
+_rules = (
+    st.builds(PipelineRule, mode=st.sampled_from(Mode))
+    | st.builds(PipelineRule, mode=st.just("realtime"), on_dated=st.sampled_from(["reject", "drop"]))
+    | st.builds(
+        PipelineRule,
+        on_undated=st.sampled_from(["reject", "realtime"]),
+        realtime_max_age=st.none() | st.timedeltas(),
+    )
 )
 
 

@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_bik.errors import BikConfigError
-from airflow_provider_bik.events.phone import national_numbers, parse_phone
+from airflow_provider_bik.events.phone import is_region, parse_phone
 from airflow_provider_bik.events.reasons import Reason, Rejection
 
 
@@ -28,22 +27,22 @@ def test_international_numbers_become_plus_and_digits(written: str, read: str | 
 def test_a_number_without_a_country_is_not_guessed_into_one(written: object) -> None:
     outcome = parse_phone(written, None)
     assert isinstance(outcome, Rejection)
-    assert outcome.reason is Reason.PHONE_WITHOUT_COUNTRY
+    assert outcome.reason is Reason.PHONE_COUNTRY_MISSING
 
 
 @pytest.mark.parametrize(
     "written", ["98765 43210", 9876543210, 9876543210.0, "919876543210", 919876543210, "09876543210"]
 )
 def test_with_a_default_region_national_numbers_are_read(written: object) -> None:
-    assert parse_phone(written, national_numbers("IN")) == "+919876543210"
+    assert parse_phone(written, "IN") == "+919876543210"
 
 
 @pytest.mark.parametrize(
     "written", ["n/a", "+", "+123", "+0123456789", "+1234567890123456", "12ab", "x", "+91 98765 x12"]
 )
 def test_what_is_no_number_is_rejected(written: str) -> None:
-    for national in (None, national_numbers("IN")):
-        outcome = parse_phone(written, national)
+    for region in (None, "IN"):
+        outcome = parse_phone(written, region)
         assert isinstance(outcome, Rejection)
         assert outcome.reason is Reason.PHONE_INVALID
 
@@ -55,6 +54,7 @@ def test_other_types_are_rejected(value: object) -> None:
     assert outcome.reason is Reason.FIELD_TYPE
 
 
-def test_an_unknown_region_is_an_error_that_names_it() -> None:
-    with pytest.raises(BikConfigError, match="default_region='XX'"):
-        national_numbers("XX")
+def test_a_region_is_a_code_of_iso_3166() -> None:
+    assert is_region("IN")
+    assert not is_region("XX")
+    assert not is_region("in")

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_bik.errors import BikConfigError
 from airflow_provider_bik.events.pipeline import RULE, Mode, Pipeline, PipelineRule, Route
 from airflow_provider_bik.events.reasons import Reason, Rejection
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 YESTERDAY = NOW - timedelta(days=1)
 
-BOTH = {"createdAt": "2026-11-23T00:00:00.000Z", "isMigration": True}
-NEITHER: dict[str, object] = {}
+BOTH = ("2026-11-23T00:00:00.000Z", True)
+NEITHER = (None, None)
 
 
 @pytest.mark.parametrize(
@@ -24,7 +26,7 @@ NEITHER: dict[str, object] = {}
         (Mode.AUTO, None, NEITHER),
         (Mode.AUTO, YESTERDAY, BOTH),
         (Mode.REALTIME, None, NEITHER),
-        (Mode.REALTIME, YESTERDAY, Reason.CREATED_AT_UNWANTED),
+        (Mode.REALTIME, YESTERDAY, Reason.CREATED_AT_NOT_ALLOWED),
         (Mode.MIGRATION, None, Reason.CREATED_AT_MISSING),
         (Mode.MIGRATION, YESTERDAY, BOTH),
     ],
@@ -32,8 +34,8 @@ NEITHER: dict[str, object] = {}
 def test_each_row_of_the_rule_gives_its_flags_or_its_reason(
     mode: Mode, created_at: datetime | None, expected: object
 ) -> None:
-    outcome = PipelineRule(mode=mode).route(created_at, said=None, now=NOW)
-    assert (outcome.reason if isinstance(outcome, Rejection) else outcome.fields()) == expected
+    outcome = PipelineRule(mode=mode).route(created_at, is_migration=None, now=NOW)
+    assert (outcome.reason if isinstance(outcome, Rejection) else outcome.pair) == expected
 
 
 @pytest.mark.parametrize(
@@ -52,18 +54,18 @@ def test_each_row_of_the_rule_gives_its_flags_or_its_reason(
 def test_an_event_that_says_is_migration_must_agree_with_its_pipeline(
     mode: Mode, created_at: datetime | None, said: bool, agrees: bool
 ) -> None:
-    outcome = PipelineRule(mode=mode).route(created_at, said=said, now=NOW)
+    outcome = PipelineRule(mode=mode).route(created_at, is_migration=said, now=NOW)
     if agrees:
         assert isinstance(outcome, Route)
     else:
         assert isinstance(outcome, Rejection)
-        assert outcome.reason is Reason.FLAG_CONFLICT
+        assert outcome.reason is Reason.IS_MIGRATION_CONFLICT
         assert f"isMigration={str(said).lower()}" in outcome.detail
         assert f"pipeline={mode.value}" in outcome.detail
 
 
 def test_realtime_can_be_told_to_drop_dates() -> None:
-    outcome = PipelineRule(mode=Mode.REALTIME, drop_created_at=True).route(YESTERDAY, said=None, now=NOW)
+    outcome = PipelineRule(mode=Mode.REALTIME, on_dated="drop").route(YESTERDAY, is_migration=None, now=NOW)
     assert outcome == Route(created_at=None, dropped_created_at=True)
 
 
@@ -72,35 +74,80 @@ def test_realtime_can_be_told_to_drop_dates() -> None:
     [(timedelta(minutes=59), Pipeline.REALTIME), (timedelta(hours=1), Pipeline.MIGRATION)],
 )
 def test_auto_sends_events_younger_than_realtime_max_age_without_their_date(age: timedelta, pipeline: Pipeline) -> None:
-    outcome = PipelineRule(realtime_max_age=timedelta(hours=1)).route(NOW - age, said=None, now=NOW)
+    outcome = PipelineRule(realtime_max_age=timedelta(hours=1)).route(NOW - age, is_migration=None, now=NOW)
     assert isinstance(outcome, Route)
     assert outcome.pipeline is pipeline
     assert outcome.dropped_created_at is (pipeline is Pipeline.REALTIME)
 
 
-def test_dropping_dates_never_touches_the_other_modes() -> None:
-    for mode in (Mode.AUTO, Mode.MIGRATION):
-        outcome = PipelineRule(mode=mode, drop_created_at=True).route(YESTERDAY, said=None, now=NOW)
-        assert outcome == Route(created_at=YESTERDAY)
+def test_an_event_that_should_have_a_date_is_never_an_event_of_now_unless_the_dag_says_so() -> None:
+    def outcome(**rule: Any) -> Pipeline | Reason:
+        routed = PipelineRule(**rule).route(None, is_migration=None, now=NOW, expects_date=True)
+        return routed.reason if isinstance(routed, Rejection) else routed.pipeline
+
+    assert outcome() is Reason.CREATED_AT_MISSING
+    assert outcome(realtime_max_age=timedelta(hours=1)) is Reason.CREATED_AT_MISSING
+    assert outcome(mode="migration") is Reason.CREATED_AT_MISSING
+    assert outcome(on_undated="realtime") is Pipeline.REALTIME
+    # Here the DAG has said in words that all of it is new.
+    assert outcome(mode="realtime") is Pipeline.REALTIME
+    assert outcome(mode="realtime", on_dated="drop") is Pipeline.REALTIME
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"mode": "sometimes"}, "one of auto, realtime, migration"),
+        ({"mode": 5}, "one of auto, realtime, migration"),
+        ({"on_dated": True}, "on_dated must be"),
+        ({"on_undated": "drop"}, "on_undated must be"),
+        ({"realtime_max_age": 60}, "realtime_max_age must be"),
+        ({"on_dated": "drop"}, "given with mode='realtime'"),
+        ({"mode": "migration", "on_dated": "drop"}, "given with mode='realtime'"),
+        ({"mode": "realtime", "on_undated": "realtime"}, "given with mode='auto'"),
+        ({"mode": "migration", "realtime_max_age": timedelta(1)}, "given with mode='auto'"),
+    ],
+)
+def test_a_rule_that_cannot_work_fails_when_it_is_made(arguments: dict[str, Any], says: str) -> None:
+    with pytest.raises(BikConfigError, match=says):
+        PipelineRule(**arguments)
+
+
+def test_a_word_is_a_rule() -> None:
+    assert PipelineRule(mode="migration") == PipelineRule(mode=Mode.MIGRATION)
+
+
+def test_in_a_backfill_auto_means_migration_and_nothing_else_changes() -> None:
+    auto = PipelineRule(on_undated="realtime", realtime_max_age=timedelta(1))
+    assert auto.for_backfill() == PipelineRule(mode="migration")
+    for mode in ("realtime", "migration"):
+        assert PipelineRule(mode=mode).for_backfill() == PipelineRule(mode=mode)
 
 
 def test_the_rule_covers_every_mode_with_and_without_a_date() -> None:
     assert set(RULE) == {(mode, dated) for mode in Mode for dated in (True, False)}
 
 
+rules = (
+    st.builds(PipelineRule, mode=st.sampled_from(Mode))
+    | st.builds(PipelineRule, mode=st.just("realtime"), on_dated=st.sampled_from(["reject", "drop"]))
+    | st.builds(
+        PipelineRule, on_undated=st.sampled_from(["reject", "realtime"]), realtime_max_age=st.none() | st.timedeltas()
+    )
+)
+
+
 @given(
-    mode=st.sampled_from(Mode),
-    drop=st.booleans(),
-    max_age=st.none() | st.timedeltas(),
+    rule=rules,
     created_at=st.none() | st.datetimes(timezones=st.just(UTC)),
-    said=st.none() | st.booleans(),
+    is_migration=st.none() | st.booleans(),
+    expects_date=st.booleans(),
 )
 def test_no_option_makes_a_wrong_combination(
-    mode: Mode, drop: bool, max_age: timedelta | None, created_at: datetime | None, said: bool | None
+    rule: PipelineRule, created_at: datetime | None, is_migration: bool | None, expects_date: bool
 ) -> None:
-    rule = PipelineRule(mode=mode, drop_created_at=drop, realtime_max_age=max_age)
-    outcome = rule.route(created_at, said=said, now=NOW)
+    outcome = rule.route(created_at, is_migration=is_migration, now=NOW, expects_date=expects_date)
     if isinstance(outcome, Route):
-        fields = outcome.fields()
-        assert fields.keys() in ({"createdAt", "isMigration"}, set())
-        assert fields.get("isMigration", True) is True
+        assert outcome.pair == (None, None) or outcome.pair[1] is True
+        assert (outcome.pipeline is Pipeline.MIGRATION) is (outcome.pair[1] is True)
+        assert outcome.dropped_created_at is (created_at is not None and outcome.pair == (None, None))
