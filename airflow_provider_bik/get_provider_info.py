@@ -25,11 +25,41 @@ def get_provider_info() -> dict[str, Any]:  # Airflow's JSON schema, not ours, s
                 "source-integration-name": "Common SQL",
                 "target-integration-name": "BIK",
                 "python-module": "airflow_provider_bik.transfers.sql_to_bik",
-            }
+            },
+            {
+                "source-integration-name": "Common SQL",
+                "target-integration-name": "BIK",
+                "python-module": "airflow_provider_bik.transfers.sql_to_bik_incremental",
+            },
         ],
         "integrations": [
             {"integration-name": "BIK", "external-doc-url": "https://bik.ai", "tags": ["service"]},
         ],
+        "config": {
+            "bik": {
+                "description": "Where `airflow-provider-bik` keeps what it must know from one try and run to the next.",
+                "options": {
+                    "state_path": {
+                        "description": (
+                            "Folder at any object storage that all workers reach, for the records of deliveries and "
+                            "for rejected events. It holds personal data. An operator's argument of the same name "
+                            "goes first."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "s3://aws_default@bucket/bik",
+                        "default": None,
+                    },
+                    "keep_days": {
+                        "description": "Days for which rejected events are kept once their delivery has ended.",
+                        "version_added": "0.1.0",
+                        "type": "integer",
+                        "example": None,
+                        "default": "30",
+                    },
+                },
+            }
+        },
         "connection-types": [
             {
                 "connection-type": "bik",

@@ -1,7 +1,7 @@
 """Every hour, send the customers that the shop has gained since the last run, by the column `recorded_at`.
 
-Use this where no window tells which rows are new. The record of the stream knows how far the last run came. Rows that
-come late, with a `recorded_at` up to two hours before that, are sent too; what was sent before is known, and left out.
+Use this where no window tells which rows are new. The record of the stream knows how far the last run came. With
+a `lookback`, rows that come late are sent too; what was sent before is known, and left out.
 
 Needs the connections `shop_db` (any SQL database) and `bik_default`.
 """
@@ -18,7 +18,7 @@ from airflow_provider_bik.transfers.sql_to_bik_incremental import SqlToBikIncrem
 
 SETTINGS = {name: value for name, value in TO_BIK.items() if name != "if_delivered"}
 
-# A start that is a datetime needs a column of times; in SQLite, which has none, both are text, and there is no lookback.
+# With a column of times give a datetime here, and a lookback. In SQLite, which has none, both are text.
 START = "2026-01-01T00:00:00.000+00:00"
 
 

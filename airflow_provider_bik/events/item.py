@@ -9,7 +9,7 @@ from airflow_provider_bik.events.reasons import Reason, Rejection
 
 __all__ = ["REJECTED_EVENT_KEY", "EncodedEvent", "InputEvent", "Item"]
 
-REJECTED_EVENT_KEY = "dead_letter"
+REJECTED_EVENT_KEY = "bik_rejected"
 """A JSON object in which this key is 1, beside either ``event`` or ``row``, is a line of a file of rejected events."""
 
 

@@ -188,8 +188,8 @@ class BikHook(HttpHook):
         events: object, pipeline: str | PipelineRule, reading: Reading | None, mapping: EventMapping | None
     ) -> Iterator[InputEvent]:
         how = reading or Reading()
-        rule = pipeline if isinstance(pipeline, PipelineRule) else PipelineRule(mode=Mode.of(pipeline))
-        encoder = Encoder(contract=Contract.of(how, rule=rule, now=datetime.now(UTC)), mapping=mapping)
+        rule = pipeline if isinstance(pipeline, PipelineRule) else PipelineRule(mode=cast("Mode", pipeline))
+        encoder = Encoder(contract=Contract(now=datetime.now(UTC), rule=rule, reading=how), mapping=mapping)
         return encoder.encode_all(read_items(events, how, encoder.check_columns))
 
     def test_connection(self) -> tuple[bool, str]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
@@ -119,7 +118,7 @@ class BikSendEventsOperator(BaseOperator):
     def _check(self) -> None:
         """Find what cannot work while the DAG is parsed; templates are checked when they are rendered."""
         if isinstance(self.pipeline, str) and "{" not in self.pipeline:
-            Mode.of(self.pipeline)
+            _rule_of(self.pipeline)
         check_max_rejected(self.max_rejected)
         self._policy()
         if self.window is not None and self.stream is None:
@@ -177,9 +176,9 @@ class BikSendEventsOperator(BaseOperator):
 
     def _rule(self, context: Context) -> PipelineRule:
         """The rule for this run: in an Airflow backfill, ``auto`` means ``migration``."""
-        rule = self.pipeline if isinstance(self.pipeline, PipelineRule) else PipelineRule(mode=Mode.of(self.pipeline))
-        if rule.mode is Mode.AUTO and getattr(context.get("dag_run"), "run_type", None) == "backfill":
-            return replace(rule, mode=Mode.MIGRATION)
+        rule = _rule_of(self.pipeline)
+        if rule.mode == Mode.AUTO and getattr(context.get("dag_run"), "run_type", None) == "backfill":
+            return PipelineRule(mode=Mode.MIGRATION)
         return rule
 
     def _deliver_all(self, context: Context, task: TaskRun) -> ReportDict:
@@ -188,7 +187,8 @@ class BikSendEventsOperator(BaseOperator):
             hook=BikHook(self.bik_conn_id),
             given=self._input(context),
             encoder=Encoder(
-                contract=Contract.of(self.reading, rule=self._rule(context), now=task.attempt.now), mapping=self.mapping
+                contract=Contract(now=task.attempt.now, rule=self._rule(context), reading=self.reading),
+                mapping=self.mapping,
             ),
             sending=self.sending,
             if_delivered=self._policy(),
@@ -214,6 +214,10 @@ class BikSendEventsOperator(BaseOperator):
             context["ti"].xcom_push(key="report", value=ended.report)
             raise ended.error
         return ended.report
+
+
+def _rule_of(pipeline: str | PipelineRule) -> PipelineRule:
+    return pipeline if isinstance(pipeline, PipelineRule) else PipelineRule(mode=cast("Mode", pipeline))
 
 
 def _truth(value: object) -> bool:

@@ -245,4 +245,4 @@ class Delivering:
 
     @property
     def _mode(self) -> str:
-        return self.encoder.contract.rule.mode.value
+        return str(self.encoder.contract.rule.mode)

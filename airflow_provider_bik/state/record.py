@@ -157,7 +157,8 @@ class DeliveryRecord:
                 everything would be sent again.
             BikStorageError: It cannot be read.
         """
-        return self._read(RECORD, Record)
+        found: Record | None = self._read(RECORD, Record)
+        return found
 
     def begin(
         self, if_delivered: IfDelivered, *, everything_in_doubt: bool = False, grows: bool = False
@@ -215,8 +216,8 @@ class DeliveryRecord:
     def checkpoint_of(self, generation: Generation) -> Checkpoint:
         """The checkpoint that counts: of the newest try that has written one."""
         for owner in reversed(generation.owners):
-            if (found := self._read(generation.file(_checkpoint_name(owner)), Checkpoint)) is not None:
-                return found
+            if (found := self._read(generation.file(_checkpoint_name(owner)), Any)) is not None:
+                return Checkpoint.from_json(found)
         return Checkpoint()
 
     def write(self, record: Record) -> None:
@@ -291,9 +292,10 @@ class DeliveryRecord:
     def _report(self, generation: Generation) -> dict[str, Any]:
         found = self.documents.read(generation.file("report.json"))
         # It goes after a while, with the generation's other files; the counts stay.
-        return msgspec.json.decode(found) if found else {**generation.counts, "pipelines": {}, "reasons": {}}
+        report: dict[str, Any] = msgspec.json.decode(found) if found else {"pipelines": {}, "reasons": {}}
+        return {**generation.counts, **report}
 
-    def _read(self, name: str, kind: type[Any]) -> Any:  # noqa: ANN401 - as the type that is asked for
+    def _read(self, name: str, kind: Any) -> Any:  # noqa: ANN401 - as the type that is asked for
         content = self.documents.read(name)
         try:
             return None if content is None else msgspec.json.decode(content, type=kind)
@@ -359,7 +361,7 @@ class OpenGeneration:
     def _write(self, checkpoint: Checkpoint) -> None:
         name = self.generation.file(_checkpoint_name(self.record.attempt.owner))
         # In this order: see the docstring of the module.
-        self.record.documents.write(name, [msgspec.json.encode(checkpoint)])
+        self.record.documents.write(name, [msgspec.json.encode(checkpoint.to_json())])
         self.record.check_mine(self.generation.id)
         if not self._leased:
             self.before_first_lease()

@@ -11,22 +11,19 @@ import msgspec
 
 from airflow_provider_bik.delivery.counts import RejectedEvent
 from airflow_provider_bik.errors import BikStorageError
-from airflow_provider_bik.events.item import EncodedEvent
+from airflow_provider_bik.events.item import REJECTED_EVENT_KEY, EncodedEvent
 from airflow_provider_bik.events.times import to_bik_text
 from airflow_provider_bik.events.values import is_null, plain
 from airflow_provider_bik.state.storage import Folder
 from airflow_provider_bik.threads import call_in_thread
 
-__all__ = ["PARTS", "REJECTED", "REJECTED_KEY", "RejectedFile", "readable"]
+__all__ = ["PARTS", "REJECTED", "RejectedFile", "readable"]
 
 REJECTED = "rejected.ndjson"
 """The one file that a generation leaves once it has ended."""
 
 PARTS = "rejected*.ndjson"
 """A pattern of the files that hold rejected events, while it has not."""
-
-REJECTED_KEY = "bik_rejected"
-"""A JSON object with this key, and with ``event`` or ``row``, is a rejected event; the value is the version."""
 
 _VERSION = 1
 _BLOCK_BYTES = 256 * 1024
@@ -129,7 +126,7 @@ class RejectedFile:
     def _encode(self, rejected: RejectedEvent) -> bytes:
         event = rejected.event
         line = {
-            REJECTED_KEY: _VERSION,
+            REJECTED_EVENT_KEY: _VERSION,
             "position": event.position,
             "location": event.location,
             "reason": rejected.rejection.reason.value,
