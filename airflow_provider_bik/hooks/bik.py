@@ -24,9 +24,9 @@ from airflow_provider_bik.delivery import (
     RejectedEvent,
     Sending,
     deliver,
+    parse_max_rejected,
+    task_error,
 )
-from airflow_provider_bik.delivery.report import task_error
-from airflow_provider_bik.delivery.settings import check_max_rejected
 from airflow_provider_bik.errors import BikError, BikEventError
 from airflow_provider_bik.events import Contract, Encoder, EventMapping, InputEvent, Mode, PipelineRule, Reading
 from airflow_provider_bik.hooks import old_forms
@@ -148,7 +148,7 @@ class BikHook(HttpHook):
             BikError: See `airflow_provider_bik.errors`. Everything deliverable was delivered before
                 `BikTooManyRejectedError`.
         """
-        check_max_rejected(max_rejected)
+        parse_max_rejected(max_rejected)
         known = None if mapping is None else EventMapping.of(mapping)
         report = self.deliver(self._events(events, pipeline, reading, known), Delivery(sending=sending or Sending()))
         if error := task_error(report, max_rejected=max_rejected, host=self.host):
@@ -214,11 +214,10 @@ class BikHook(HttpHook):
             case AnswerClass.FATAL:
                 return False, f"{answer.cause}. {answer.advice}"
             case AnswerClass.REJECTED_BY_BIK:
-                return (
-                    False,
+                text = (
                     f"BIK rejected the check ({answer.cause}). Check API key, API secret and app_id; they must belong "
-                    "together.",
                 )
+                return False, text + "together."
             case _:
                 return False, f"BIK did not answer clearly ({answer.cause}). Try again later."
 

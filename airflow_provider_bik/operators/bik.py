@@ -7,17 +7,15 @@ from typing import TYPE_CHECKING, Any, cast
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from airflow_provider_bik.delivery import OnUnconfirmed, ReportDict, Sending
-from airflow_provider_bik.delivery.report import add_reports
-from airflow_provider_bik.delivery.settings import check_max_rejected
+from airflow_provider_bik.delivery import ReportDict, Sending, parse_max_rejected
 from airflow_provider_bik.errors import BikConfigError, BikError
 from airflow_provider_bik.events import Contract, Encoder, EventMapping, Mode, PipelineRule, Reading
 from airflow_provider_bik.hooks.bik import BikHook
-from airflow_provider_bik.operators.delivering import Delivering, Ended
+from airflow_provider_bik.operators.delivering import Delivering, Ended, add_reports
 from airflow_provider_bik.operators.event_input import unwrap, wrap
 from airflow_provider_bik.operators.inputs import EventsInput, Input
 from airflow_provider_bik.operators.task_instance import TaskRun, for_airflow, state_folder, step_aside
-from airflow_provider_bik.state.record import IfDelivered
+from airflow_provider_bik.state.record import Delivered, IfDelivered
 from airflow_provider_bik.threads import StopSignal
 from airflow_provider_bik.windows import Window
 
@@ -119,23 +117,22 @@ class BikSendEventsOperator(BaseOperator):
         """Find what cannot work while the DAG is parsed; templates are checked when they are rendered."""
         if isinstance(self.pipeline, str) and "{" not in self.pipeline:
             _rule_of(self.pipeline)
-        check_max_rejected(self.max_rejected)
+        parse_max_rejected(self.max_rejected)
         self._policy()
         if self.window is not None and self.stream is None:
             message = "window is given without stream: a window is a part of a stream. Nothing was sent."
             raise BikConfigError(message)
 
     def _policy(self) -> IfDelivered:
-        hold = self.sending.on_unconfirmed is OnUnconfirmed.HOLD
         if self.if_delivered is None:
-            return IfDelivered.REFUSE if hold else IfDelivered.RESEND
+            return IfDelivered.REFUSE if self.sending.hold else IfDelivered.RESEND
         try:
             chosen = IfDelivered(self.if_delivered)
         except ValueError:
             known = ", ".join(repr(member.value) for member in IfDelivered)
             message = f"if_delivered must be one of {known}. Fix the operator's arguments; nothing was sent."
             raise BikConfigError(message) from None
-        if hold and chosen is IfDelivered.RESEND:
+        if self.sending.hold and chosen is IfDelivered.RESEND:
             message = (
                 "if_delivered='resend' and on_unconfirmed='hold' contradict each other: the one sends events again, "
                 "the other never does. Choose one; nothing was sent."
@@ -199,8 +196,11 @@ class BikSendEventsOperator(BaseOperator):
         window = None if self.window is None else Window.of(self.window)
         if _truth(self.dry_run):
             return self._ended(context, delivering.try_dry(window))
-        reports = []
-        for piece in delivering.pieces(stream, window):
+        pieces, reports = delivering.pieces(stream, window), []
+        if isinstance(pieces, Delivered):
+            self.log.warning("Everything was delivered before, by %s; nothing is sent.", pieces.by)
+            return cast("ReportDict", pieces.report)
+        for piece in pieces:
             ended = delivering.deliver(piece)
             if ended.step_aside is not None:
                 step_aside(self, ended.step_aside, pauses=ended.pauses)

@@ -6,10 +6,10 @@ import logging
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any, cast
 
-from airflow_provider_bik.delivery import Delivery, DeliveryReport, NoRejectedSink, OnUnconfirmed, ReportDict, Sending
+from airflow_provider_bik.delivery import Delivery, DeliveryReport, NoRejectedSink, ReportDict, Sending, task_error
 from airflow_provider_bik.delivery.checkpoint import Checkpoint
-from airflow_provider_bik.delivery.report import task_error
 from airflow_provider_bik.errors import (
     BikConfigError,
     BikError,
@@ -29,7 +29,7 @@ from airflow_provider_bik.state.tidying import tidy
 from airflow_provider_bik.threads import StopSignal
 from airflow_provider_bik.windows import Window
 
-__all__ = ["Delivering", "Ended"]
+__all__ = ["Delivering", "Ended", "add_reports"]
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ class Delivering:
         report = self.hook.deliver(self.given.open(None, window, self.encoder), delivery, stopping=self.stopping)
         return self._ended(report, resumable=False)
 
-    def pieces(self, stream: str | None, window: Window | None) -> Sequence[Piece]:
+    def pieces(self, stream: str | None, window: Window | None) -> Sequence[Piece] | Delivered:
         """What of the stream and its window is to be delivered; without a stream, what this task instance has.
 
         Raises:
@@ -121,7 +121,7 @@ class Delivering:
         began = record.begin(self.if_delivered, everything_in_doubt=in_doubt, grows=self.given.grows)
         if isinstance(began, Delivered):
             log.warning("%s was delivered before%s; nothing is sent.", piece.delivery, began.by and f", by {began.by}")
-            return Ended(report=began.report)
+            return Ended(report=cast("ReportDict", began.report))
         self.task.note_record(piece.folder)
         ended = self._send_or_begin_anew(began, piece)
         if self.given.grows and began.is_of_another_run and ended.error is None and ended.step_aside is None:
@@ -188,10 +188,10 @@ class Delivering:
         if generation is None or isinstance(report.failure, BikSupersededError):
             return self._ended(report, resumable=generation is not None)
         if isinstance(rejected, RejectedFile):
-            where = rejected.join() if report.is_settled else rejected.pattern
+            where = rejected.join() if _is_settled(report) else rejected.pattern
             report = replace(report, rejected_path=where)
         if piece.folder is not None:
-            report = replace(report, record_path=piece.folder.file(generation.generation.id))
+            report = replace(report, record_path=piece.folder.path, generation=generation.generation.id)
         ended = self._ended(report, resumable=True)
         generation.conclude(ended.report, delivered=ended.error is None, pauses=ended.step_aside is not None)
         if ended.error is None:
@@ -234,7 +234,7 @@ class Delivering:
 
     def _past_is_lost(self) -> bool:
         lost = self.task.past_is_lost() or (self.given.grows and self.task.has_earlier_run)
-        if lost and self.sending.on_unconfirmed is OnUnconfirmed.HOLD:
+        if lost and self.sending.hold:
             message = (
                 "An earlier try of this task has run, and no record of what it has sent can be found. With "
                 "on_unconfirmed='hold' nothing may be sent twice, so nothing was sent. Restore the record; or find out "
@@ -246,3 +246,35 @@ class Delivering:
     @property
     def _mode(self) -> str:
         return str(self.encoder.contract.rule.mode)
+
+
+def add_reports(reports: Sequence[ReportDict]) -> ReportDict:
+    """One report of several pieces of a window: the sums, and each report under ``parts``.
+
+    Positions belong to one piece, so ranges stand in the parts only.
+    """
+    total: dict[str, Any] = dict(reports[0])
+    for report in reports[1:]:
+        for name, value in report.items():
+            total[name] = [] if name.endswith("_ranges") else _sum(total[name], value)
+    return cast("ReportDict", {**total, "parts": list(reports)})
+
+
+def _sum(first: Any, second: Any) -> Any:  # noqa: ANN401 - the values of a report
+    match first, second:
+        case (bool(), bool()):
+            return first and second
+        case (int() | float(), int() | float()):
+            return first + second
+        case (dict(), dict()):
+            both = first.keys() & second.keys()
+            return {**first, **second, **{key: _sum(first[key], second[key]) for key in both}}
+        case (list(), list()):
+            return first + second
+        case _:
+            return first if first == second else None
+
+
+def _is_settled(report: DeliveryReport) -> bool:
+    """Whether every event has its outcome, so that nothing of the generation is left to do."""
+    return report.complete and report.stop is None and not report.unresolved

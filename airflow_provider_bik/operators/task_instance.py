@@ -230,5 +230,5 @@ def _worker() -> str:
     return socket.gethostname()
 
 
-def _index(map_index: int) -> str:
-    return "" if map_index < 0 else f" [{map_index}]"
+def _index(map_index: int | None) -> str:
+    return "" if map_index is None or map_index < 0 else f" [{map_index}]"

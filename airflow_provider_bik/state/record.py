@@ -22,8 +22,7 @@ from uuid import uuid4
 
 import msgspec
 
-from airflow_provider_bik.delivery.checkpoint import Checkpoint
-from airflow_provider_bik.delivery.report import ReportDict
+from airflow_provider_bik.delivery import Checkpoint, ReportDict
 from airflow_provider_bik.errors import BikAlreadyDeliveredError, BikRecordError, BikSupersededError
 from airflow_provider_bik.state.documents import Documents
 from airflow_provider_bik.threads import call_in_thread
@@ -34,6 +33,10 @@ VERSION = 1
 
 RECORD = "record.json"
 """The name of the document."""
+
+
+MOST_EARLIER = 20
+"""Generations before the current one that a record names."""
 
 
 class IfDelivered(StrEnum):
@@ -83,7 +86,6 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         began_at: ISO 8601; what is "now" for every event of the generation.
         ended_at: ISO 8601; empty while it is open.
         everything_in_doubt: Whether BIK may have any of its events from somewhere else already.
-        may_have_sent: Whether anything of it may have reached BIK; of the current one, its checkpoint tells.
         pauses: How often it has stepped aside because BIK asked for a long pause.
         counts: Read, confirmed, rejected, skipped and possible duplicates, once it has ended.
     """
@@ -97,7 +99,6 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     began_at: str
     ended_at: str = ""
     everything_in_doubt: bool = False
-    may_have_sent: bool = False
     pauses: int = 0
     counts: dict[str, int] = msgspec.field(default_factory=dict)
 
@@ -113,12 +114,14 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         version: Of this form.
         delivery: What is delivered, in words.
         current: The current generation.
-        earlier: Those before, the newest first.
+        sent_before: Whether anything of an earlier one may have reached BIK.
+        earlier: The last few before it, the newest first.
     """
 
     version: int = VERSION
     delivery: str
     current: Generation
+    sent_before: bool = False
     earlier: list[Generation] = msgspec.field(default_factory=list)
 
 
@@ -206,12 +209,12 @@ class DeliveryRecord:
 
     def may_have_sent(self, record: Record) -> bool:
         """Whether anything of a delivery may have reached BIK, in any of its generations."""
-        if any(each.may_have_sent for each in record.earlier):
+        if record.sent_before:
             return True
         if record.current.state == "delivered":
             # Its checkpoints go after a while.
             return record.current.counts.get("read", 1) > 0
-        return self.checkpoint_of(record.current).may_have_sent
+        return _may_have_sent(self.checkpoint_of(record.current))
 
     def checkpoint_of(self, generation: Generation) -> Checkpoint:
         """The checkpoint that counts: of the newest try that has written one."""
@@ -249,25 +252,21 @@ class DeliveryRecord:
 
     def _new(self, found: Record | None, *, everything_in_doubt: bool, other_events: bool = False) -> OpenGeneration:
         """Begin a generation, in place of the current one if there is one."""
-        attempt, earlier = self.attempt, []
-        if found is not None:
-            sent = self.may_have_sent(found)
-            everything_in_doubt = everything_in_doubt or (sent and not other_events)
-            replaced = msgspec.structs.replace(found.current, may_have_sent=sent)
-            if replaced.state == "open":
-                replaced = msgspec.structs.replace(replaced, state="replaced", ended_at=attempt.now.isoformat())
-            earlier = [replaced, *found.earlier]
+        attempt = self.attempt
+        sent = found is not None and self.may_have_sent(found)
+        earlier = [] if found is None else [_closed(found.current, attempt.now), *found.earlier]
+        in_doubt = everything_in_doubt or (sent and not other_events)
         generation = Generation(
             id=f"{attempt.local_time}-{attempt.owner[:6]}-{len(earlier)}",
             run=attempt.run,
             clears=list(attempt.clears),
             owners=[attempt.owner],
             began_at=attempt.now.isoformat(),
-            everything_in_doubt=everything_in_doubt,
+            everything_in_doubt=in_doubt,
         )
-        self.write(Record(delivery=self.delivery, current=generation, earlier=earlier))
+        self.write(Record(delivery=self.delivery, current=generation, sent_before=sent, earlier=earlier[:MOST_EARLIER]))
         self.check_mine(generation.id)
-        return OpenGeneration(self, generation, Checkpoint(everything_in_doubt=everything_in_doubt))
+        return OpenGeneration(self, generation, Checkpoint(everything_in_doubt=in_doubt))
 
     def _take_over(self, found: Record, *, everything_in_doubt: bool) -> OpenGeneration:
         attempt, before = self.attempt, found.current
@@ -372,7 +371,7 @@ class OpenGeneration:
     @property
     def has_positions(self) -> bool:
         """Whether anything is known of positions of its input, so that another input must not take its place."""
-        return self.resume_from.may_have_sent or bool(self.resume_from.settled)
+        return _may_have_sent(self.resume_from) or bool(self.resume_from.settled)
 
     def begin_anew(self) -> OpenGeneration:
         """Give this generation up and begin another one, in which all that this one may have sent is in doubt.
@@ -413,6 +412,17 @@ class OpenGeneration:
 
 
 _COUNTS = ("read", "confirmed", "rejected", "skipped", "unresolved", "possible_duplicates")
+
+
+def _closed(generation: Generation, now: datetime) -> Generation:
+    """A generation as it is named once another one has taken its place."""
+    if generation.state == "delivered":
+        return generation
+    return msgspec.structs.replace(generation, state="replaced", ended_at=now.isoformat(timespec="seconds"))
+
+
+def _may_have_sent(checkpoint: Checkpoint) -> bool:
+    return checkpoint.counts.requests > 0 or bool(len(checkpoint.doubt()))
 
 
 def _checkpoint_name(owner: str) -> str:

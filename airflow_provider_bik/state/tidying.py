@@ -17,8 +17,10 @@ __all__ = ["keep_days", "tidy"]
 NEIGHBOURS = 20
 """Other deliveries of the same stream or task that one run looks at, chosen by chance, so that in time all are."""
 
+_GENERATION = re.compile(r"(\d{4}-\d{2}-\d{2})T[\d-]+-[0-9a-f]{6}-\d+")
+
 _OURS = re.compile(
-    r"\.?(?:input\.ndjson\.gz|checkpoint\.[0-9a-f]+\.json|rejected(?:\.[0-9a-f]+-\d+)?\.ndjson|report\.json|seen\.json)"
+    r"\.?(?:input\.ndjson\.gz|checkpoint\.[0-9a-f]+\.json|rejected(?:\.[0-9a-f]+-\d+)?\.ndjson|report\.json)"
     r"(?:\.[\w-]+)?"
 )
 """Files of this package's own naming, and what a writer of one of them that was killed leaves beside it."""
@@ -57,11 +59,18 @@ def _tidy_one(folder: Folder, oldest: datetime) -> None:
         return
     if record is None:
         return
-    for generation in (record.current, *record.earlier):
-        if not generation.ended_at or datetime.fromisoformat(generation.ended_at) > oldest:
+    ended = {each.id: each.ended_at for each in (*record.earlier, record.current)}
+    for name in folder.names():
+        if (begun := _GENERATION.fullmatch(name)) is None:
             continue
-        inner = folder.folder(generation.id)
-        names = [name for name in inner.names() if _OURS.fullmatch(name)]
-        if names:
-            inner.remove(names)
-        inner.remove_if_empty()
+        # Of a generation that the record does not name any more, the name says when it began.
+        closed = ended.get(name, f"{begun[1]}T00:00:00+00:00")
+        if closed and datetime.fromisoformat(closed) < oldest:
+            _remove(folder.folder(name))
+
+
+def _remove(generation: Folder) -> None:
+    names = [name for name in generation.names() if _OURS.fullmatch(name)]
+    if names:
+        generation.remove(names)
+    generation.remove_if_empty()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_bik.errors import BikConfigError
 from airflow_provider_bik.operators.bik import BikSendEventsOperator
+from airflow_provider_bik.operators.inputs import Input
 from airflow_provider_bik.transfers.query_input import QueryInput
 
 if TYPE_CHECKING:
@@ -70,7 +71,10 @@ class SqlToBikOperator(BikSendEventsOperator):
             message = "fetch_size must be a whole number from 1. Fix the operator's arguments; nothing was sent."
             raise BikConfigError(message)
 
-    def _input(self, context: Context) -> QueryInput:  # noqa: ARG002 - as in the base class
+    def _input(self, context: Context) -> Input:  # noqa: ARG002 - as in the base class
+        return self._query_input()
+
+    def _query_input(self) -> QueryInput:
         if not isinstance(self.sql, str) or not self.sql.strip():
             message = "sql is empty, or no text. Give one statement that gives rows; nothing was sent."
             raise BikConfigError(message)

@@ -77,10 +77,9 @@ class SqlToBikIncrementalOperator(SqlToBikOperator):
         self.lookback = lookback
         WatermarkColumn(name=watermark_column, start=start, lookback=lookback)
 
-    def _input(self, context: Context) -> IncrementalInput:
-        query = super()._input(context)
+    def _input(self, context: Context) -> IncrementalInput:  # noqa: ARG002 - as in the base class
         column = WatermarkColumn(name=self.watermark_column, start=self.start, lookback=self.lookback)
-        return IncrementalInput(query=query, column=column)
+        return IncrementalInput(query=self._query_input(), column=column)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
