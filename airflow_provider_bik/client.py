@@ -11,13 +11,13 @@ import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from types import TracebackType
+from types import SimpleNamespace, TracebackType
 from typing import Final, Self
 
 import aiohttp
 import msgspec
 
-from airflow_provider_bik.delivery.retry import Answer, AnswerClass, classify, parse_retry_after
+from airflow_provider_bik.delivery.answers import Answer, AnswerClass, classify, parse_retry_after
 from airflow_provider_bik.errors import BikConfigError
 
 __all__ = ["BikClient", "ClientSettings", "Credentials"]
@@ -126,6 +126,7 @@ class BikClient:
                 sock_read=settings.read_timeout,
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
+            trace_configs=[_noting_what_is_sent()],
             trust_env=False,
         )
         return self
@@ -157,20 +158,43 @@ class BikClient:
         if self._session is None:
             message = "BikClient is used outside of 'async with'"
             raise RuntimeError(message)
+        exchange = _Exchange()
         try:
             async with self._session.post(
-                self._settings.base_url + path, data=body, allow_redirects=False, proxy=self._settings.proxy
+                self._settings.base_url + path,
+                data=body,
+                allow_redirects=False,
+                proxy=self._settings.proxy,
+                trace_request_ctx=exchange,
             ) as response:
                 text = await response.content.read(_LONGEST_BODY)
                 while chunk := await response.content.read(_LONGEST_BODY):
                     text = (text + chunk)[:_LONGEST_BODY]
                 header = response.headers.get("Retry-After")
                 return classify(response.status, text, retry_after=parse_retry_after(header, now=datetime.now(UTC)))
-        except (aiohttp.ClientError, OSError) as error:
-            return _without_answer(error)
+        except (aiohttp.ClientError, OSError, EOFError, ValueError) as error:
+            return _without_answer(error, exchange)
 
 
-def _without_answer(error: Exception) -> Answer:
+@dataclass(slots=True)
+class _Exchange:
+    """How far one request has come."""
+
+    begun: bool = False
+
+
+def _noting_what_is_sent() -> aiohttp.TraceConfig:
+    """Makes each `_Exchange` say whether anything of its request may have left, whatever fails afterwards."""
+
+    async def note(_: aiohttp.ClientSession, context: SimpleNamespace, __: object) -> None:
+        context.trace_request_ctx.begun = True
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_headers_sent.append(note)
+    return trace
+
+
+def _without_answer(error: Exception, exchange: _Exchange) -> Answer:
     """Say what a failed exchange means; the order matters, for these classes inherit from each other."""
     kind = type(error).__name__
     match error:
@@ -179,12 +203,13 @@ def _without_answer(error: Exception) -> Answer:
         case aiohttp.ClientHttpProxyError():
             means = AnswerClass.FATAL if error.status < 500 else AnswerClass.NOT_SENT  # noqa: PLR2004
             return Answer(means=means, status=error.status, cause=f"the proxy answered HTTP {error.status}")
-        case aiohttp.ClientConnectorError() | aiohttp.ConnectionTimeoutError():
-            return Answer.not_sent(f"no connection ({kind})")
-        case aiohttp.InvalidURL():
-            return Answer.untrusted(f"the URL cannot be used ({kind})")
-        case _:
+        case _ if exchange.begun:
             return Answer.lost(f"no answer ({kind})")
+        case ValueError() | aiohttp.NonHttpUrlClientError():
+            # A URL, a host name that DNS does not allow, or a proxy of a kind that aiohttp does not know.
+            return Answer.untrusted(f"the URL or the proxy cannot be used ({kind})")
+        case _:
+            return Answer.not_sent(f"no connection ({kind})")
 
 
 def _tls(settings: ClientSettings) -> ssl.SSLContext | bool:
@@ -195,5 +220,5 @@ def _tls(settings: ClientSettings) -> ssl.SSLContext | bool:
     try:
         return ssl.create_default_context(cafile=settings.ca_file)
     except OSError as error:
-        message = f"The Connection's ca_file cannot be read ({type(error).__name__}). Nothing was sent; mend the extra."
+        message = f"The Connection's ca_file cannot be read ({type(error).__name__}). Nothing was sent; fix the extra."
         raise BikConfigError(message) from None

@@ -1,27 +1,31 @@
 """How events get to BIK: asyncio and pure decisions. No Airflow, no HTTP library, no files, no clock but the loop's."""
 
-from airflow_provider_bik.delivery.checkpoint import Checkpoint, Journal, where_to_begin
-from airflow_provider_bik.delivery.engine import deliver
-from airflow_provider_bik.delivery.outcomes import DeadLetter
-from airflow_provider_bik.delivery.report import DeliveryReport, ReportDict
-from airflow_provider_bik.delivery.retry import Answer, AnswerClass
-from airflow_provider_bik.delivery.settings import DeliverySettings, IfDelivered, OnUnconfirmed
-from airflow_provider_bik.delivery.settling import Stop
-from airflow_provider_bik.delivery.verdict import verdict
+from airflow_provider_bik.delivery.answer_handling import StopReason
+from airflow_provider_bik.delivery.answers import Answer, AnswerClass
+from airflow_provider_bik.delivery.checkpoint import Checkpoint, CheckpointWriter, NoCheckpoints
+from airflow_provider_bik.delivery.counts import Counts, NoRejectedSink, RejectedEvent, RejectedSink
+from airflow_provider_bik.delivery.engine import Send, deliver
+from airflow_provider_bik.delivery.report import DeliveryReport, ReportDict, task_error
+from airflow_provider_bik.delivery.settings import Delivery, Progress, Sending, parse_max_rejected
 
 __all__ = [
     "Answer",
     "AnswerClass",
     "Checkpoint",
-    "DeadLetter",
+    "CheckpointWriter",
+    "Counts",
+    "Delivery",
     "DeliveryReport",
-    "DeliverySettings",
-    "IfDelivered",
-    "Journal",
-    "OnUnconfirmed",
+    "NoCheckpoints",
+    "NoRejectedSink",
+    "Progress",
+    "RejectedEvent",
+    "RejectedSink",
     "ReportDict",
-    "Stop",
+    "Send",
+    "Sending",
+    "StopReason",
     "deliver",
-    "verdict",
-    "where_to_begin",
+    "parse_max_rejected",
+    "task_error",
 ]

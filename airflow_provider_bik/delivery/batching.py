@@ -7,8 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import msgspec
 
-from airflow_provider_bik.events import EncodedEvent
-from airflow_provider_bik.events.inputs import InputEvent
+from airflow_provider_bik.events.item import EncodedEvent, InputEvent
 
 __all__ = ["MAX_BATCH_BYTES", "MAX_BATCH_SIZE", "Batch", "Batcher", "ReadyEvent"]
 
@@ -20,9 +19,14 @@ MAX_BATCH_BYTES = 1_000_000
 
 
 class ReadyEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """An event that can go out, with its place in the input."""
+    """An event that can go out.
 
-    source: InputEvent
+    Attributes:
+        event: The event of the input.
+        encoded: Its result, which is known not to be a rejection.
+    """
+
+    event: InputEvent
     encoded: EncodedEvent
 
 
@@ -33,32 +37,32 @@ class Batch:
     Attributes:
         events: One to 100 of them, by rising position.
         attempts: How often these events were sent already in this run.
-        failures: How many of these attempts had no clear answer.
-        last_failed: When the last of those ended, on the loop's clock.
-        lone_failures: How many of these came although BIK had meanwhile answered others clearly.
+        failures: How many of these attempts had no definite answer.
+        last_failed: When the last of those ended, in the loop's time.
+        isolated_failures: How many of these came although BIK had meanwhile answered other requests definitely.
         may_have_arrived: Whether BIK may have stored them already.
-        ready_at: Before this time on the loop's clock it is not sent again.
+        ready_at: Before this time, in the loop's time, it is not sent again.
     """
 
     events: tuple[ReadyEvent, ...]
     attempts: int = 0
     failures: int = 0
     last_failed: float | None = None
-    lone_failures: int = 0
+    isolated_failures: int = 0
     may_have_arrived: bool = False
     ready_at: float = 0.0
 
     @property
     def end(self) -> int:
         """The position after its last event."""
-        return self.events[-1].source.position + 1
+        return self.events[-1].event.position + 1
 
     def positions(self) -> Iterable[int]:
         """The positions of its events in the input, rising."""
-        first, end = self.events[0].source.position, self.end
+        first, end = self.events[0].event.position, self.end
         if end - first == len(self.events):
             return range(first, end)
-        return (event.source.position for event in self.events)
+        return (ready.event.position for ready in self.events)
 
     def halves(self) -> tuple[Batch, Batch]:
         """Split it in two, the larger half first; both keep the attempts."""
@@ -80,15 +84,15 @@ class Batcher:
     _events: list[ReadyEvent] = field(default_factory=list)
     _bytes: int = 0
 
-    def add(self, event: ReadyEvent) -> Batch | None:
+    def add(self, ready: ReadyEvent) -> Batch | None:
         """Take in one event; returns the batch that it completed or did not fit into, if any."""
         full = None
-        if self._bytes + len(event.encoded.body) > self.max_bytes:
+        if self._bytes + len(ready.encoded.body) > self.max_bytes:
             full = self.flush()
-        self._events.append(event)
-        self._bytes += len(event.encoded.body) + 1
+        self._events.append(ready)
+        self._bytes += len(ready.encoded.body) + 1
         if len(self._events) == self.size:
-            # Both at once cannot be: after an overflow one event is left, and batches of one never overflow.
+            # Both at once is impossible: after an overflow one event is left, and batches of one never overflow.
             return full or self.flush()
         return full
 

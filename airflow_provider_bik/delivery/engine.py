@@ -1,8 +1,8 @@
 """The only coroutine code of delivery: one loop that reads, leases, sends, retries, splits and writes down.
 
-Requests are tasks; everything else happens in that one loop, so no state is ever touched from two places. What the
-loop does is decided elsewhere: `intake` and `batching` say what goes together, `retry` what an answer means, `pacing`
-how fast, `lease` when to write the checkpoint. The file is a long one, for that one loop has one state.
+Reading, requests and writes are tasks; everything else happens in that one loop, which never waits for any one of them
+alone. What the loop does is decided elsewhere: `intake` and `batching` say what goes together, `answers` what an answer
+means, `pacing` how fast, `lease` when to write the checkpoint. The file is long, because that one loop has one state.
 """
 
 from __future__ import annotations
@@ -10,35 +10,46 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+import msgspec
+
+from airflow_provider_bik.delivery.answer_handling import AnswerHandler, StopReason
+from airflow_provider_bik.delivery.answers import Answer, AnswerClass
 from airflow_provider_bik.delivery.batching import Batch, Batcher
-from airflow_provider_bik.delivery.checkpoint import Checkpoint, Journal, NoJournal
+from airflow_provider_bik.delivery.checkpoint import Checkpoint
+from airflow_provider_bik.delivery.counts import Outcomes
 from airflow_provider_bik.delivery.intake import Intake
+from airflow_provider_bik.delivery.intervals import Intervals
 from airflow_provider_bik.delivery.lease import Lease
-from airflow_provider_bik.delivery.outcomes import DeadLetterSink, Outcomes
 from airflow_provider_bik.delivery.pacing import Pacer
-from airflow_provider_bik.delivery.progress import Intervals
 from airflow_provider_bik.delivery.report import DeliveryReport
-from airflow_provider_bik.delivery.retry import Answer
-from airflow_provider_bik.delivery.settings import DeliverySettings, OnUnconfirmed
-from airflow_provider_bik.delivery.settling import Settler, Stop
+from airflow_provider_bik.delivery.settings import Delivery, Progress
 from airflow_provider_bik.errors import BikError
-from airflow_provider_bik.events import Contract
-from airflow_provider_bik.events.inputs import InputEvent
+from airflow_provider_bik.events.item import InputEvent
 
 __all__ = ["Send", "deliver"]
 
-GRACE = 1.0
-"""Seconds that requests in flight get to be answered after the order to stop."""
+REQUESTS_UNTIL, REJECTED_UNTIL, CHECKPOINT_UNTIL = 1.0, 1.75, 2.5
+"""Seconds after the order to stop until which requests in flight, the last write of rejected events and the last
+checkpoint are waited for. Airflow kills a task 5 s after its order."""
 
-LETTERS_AT_ONCE = 100
-"""Dead letters held in memory before they are written."""
+CANCEL_GRACE = 0.1
+"""Seconds that a task gets to end after it was cancelled."""
 
-LETTERS_WAIT = 5.0
-"""Seconds that a dead letter waits for others: until it is written, a crash would make its event be decided anew."""
+REJECTED_AT_ONCE = 100
+"""Rejected events held in memory before they are written."""
+
+MOST_UNWRITTEN = 1000
+"""Rejected events held in memory, while a write takes long, before no more is read."""
+
+REJECTED_WAIT = 5.0
+"""Seconds that a rejected event waits for others: until it is written, a crash would make its event be decided anew."""
+
+PROGRESS_INTERVAL = 5.0
+"""Seconds between two calls of ``Delivery.progress``."""
 
 Send = Callable[[Sequence[bytes]], Awaitable[Answer]]
 """Sends the encoded events of one batch (1 to 100) in one request; never raises for what the network does."""
@@ -46,133 +57,100 @@ Send = Callable[[Sequence[bytes]], Awaitable[Answer]]
 
 async def deliver(
     chunks: AsyncIterator[Sequence[InputEvent]],
+    delivery: Delivery,
     *,
-    contract: Contract,
     send: Send,
-    dead_letters: DeadLetterSink,
-    settings: DeliverySettings,
-    chance: random.Random,
-    journal: Journal | None = None,
-    start: Checkpoint | None = None,
+    rng: random.Random,
     stopping: asyncio.Event | None = None,
 ) -> DeliveryReport:
     """Bring every event of the input to an outcome.
 
     Args:
-        chunks: The input, in order, a few hundred items at a time.
-        contract: Checks and encodes one event.
+        chunks: The input, in order, a few hundred events at a time.
+        delivery: Everything else: how to send, where to write, where to resume from.
         send: Makes one request.
-        dead_letters: Keeps rejected events.
-        settings: How to deliver.
-        chance: Where jitter comes from.
-        journal: Keeps the checkpoint; None keeps none.
-        start: Where to begin: the checkpoint of an earlier try, or a blank one that names this try as its owner.
-        stopping: Set from outside to end in order within a few seconds.
+        rng: Where jitter comes from.
+        stopping: Set from outside to end in order, which takes less than 3 seconds whatever hangs.
 
     Returns:
-        The report. What the network or BIK does ends up there and is never raised; nor is what cannot be read or
-        written.
+        The report. What the network or BIK does ends up there and is never raised; nor is a `BikError` of reading or
+        writing. Any other exception of these is raised after everything was wound up and the checkpoint written.
     """
-    start = start or Checkpoint(owner="", began_at=contract.now.isoformat())
-    engine = _Engine(
-        chunks=chunks,
-        send=send,
-        dead_letters=dead_letters,
-        settings=settings,
-        chance=chance,
-        journal=journal or NoJournal(),
-        start=start,
-        stopping=stopping or asyncio.Event(),
-        contract=contract,
-    )
+    engine = _Engine(chunks=chunks, delivery=delivery, send=send, rng=rng, stopping=stopping or asyncio.Event())
     return await engine.run()
 
 
 @dataclass(slots=True, kw_only=True)
 class _Engine:
     chunks: AsyncIterator[Sequence[InputEvent]]
-    contract: Contract
+    delivery: Delivery
     send: Send
-    dead_letters: DeadLetterSink
-    settings: DeliverySettings
-    chance: random.Random
-    journal: Journal
-    start: Checkpoint
+    rng: random.Random
     stopping: asyncio.Event
 
     outcomes: Outcomes = field(init=False)
-    settler: Settler = field(init=False)
+    handler: AnswerHandler = field(init=False)
     intake: Intake = field(init=False)
     pacer: Pacer = field(init=False)
     lease: Lease = field(init=False)
-    fresh: deque[Batch] = field(init=False, default_factory=deque)
+    new_batches: deque[Batch] = field(init=False, default_factory=deque)
     in_flight: dict[asyncio.Task[Answer], tuple[Batch, float]] = field(init=False, default_factory=dict)
     reading: asyncio.Task[Sequence[InputEvent] | None] | None = field(init=False, default=None)
     saving: asyncio.Task[None] | None = field(init=False, default=None)
-    stop_order: asyncio.Task[Any] | None = field(init=False, default=None)
+    writing: asyncio.Task[None] | None = field(init=False, default=None)
+    stop_order: asyncio.Task[Any] = field(init=False)
+    rejected_files: list[str] = field(init=False)
     exhausted: bool = field(init=False, default=False)
+    held_by_pacer: bool = field(init=False, default=False)
     began: float = field(init=False, default=0.0)
-    letters_written: float = field(init=False, default=0.0)
+    rejected_written: float = field(init=False, default=0.0)
+    progress_made: tuple[float, int] = field(init=False, default=(0.0, 0))
+    cancelled_at: float | None = field(init=False, default=None)
     failure: BikError | None = field(init=False, default=None)
+    defect: BaseException | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        settings = self.settings
-        self.outcomes = Outcomes.restore(self.start)
-        self.settler = Settler(outcomes=self.outcomes, settings=settings, chance=self.chance)
+        resume_from, sending = self.delivery.resume_from, self.delivery.sending
+        self.rejected_files = list(self.delivery.rejected.files)
+        self.outcomes = Outcomes(counts=resume_from.counts.resumed(), settled=Intervals(resume_from.settled))
+        self.handler = AnswerHandler(outcomes=self.outcomes, sending=sending, rng=self.rng)
         self.intake = Intake(
-            contract=self.contract,
-            batcher=Batcher(size=settings.batch_size),
+            batcher=Batcher(size=sending.batch_size),
             outcomes=self.outcomes,
-            resumed=self.start,
-            hold=settings.on_unconfirmed is OnUnconfirmed.HOLD,
-            dry_run=settings.dry_run,
+            resume_from=resume_from,
+            hold=sending.hold,
+            dry_run=self.delivery.dry_run,
         )
         self.pacer = Pacer(
-            max_concurrency=settings.max_concurrency,
-            max_requests_per_second=settings.max_requests_per_second,
-            chance=self.chance,
+            max_concurrency=sending.max_concurrency,
+            max_requests_per_second=sending.max_requests_per_second,
+            rng=self.rng,
         )
-        self.lease = Lease(leased_to=self.start.leased_to, least=2 * settings.max_concurrency * settings.batch_size)
+        self.lease = Lease(resumed_to=resume_from.leased_to, least=2 * sending.max_concurrency * sending.batch_size)
 
     async def run(self) -> DeliveryReport:
-        self.began = self.letters_written = self.settler.last_clear_answer = self._now()
+        self.began = self.rejected_written = self._now()
+        self.progress_made = self.began, len(self.outcomes.settled)
         self.stop_order = asyncio.ensure_future(self.stopping.wait())
         try:
             while not self._finished():
-                await self._guarded(self._step)
-            await self._guarded(self._write_letters)
+                await self._step()
         except asyncio.CancelledError:
-            self.settler.end(Stop.ORDERED, "the task was ended from outside")
+            self._cancel("the task was ended from outside")
             raise
         finally:
             await self._wind_up()
-        return DeliveryReport.of(
-            self.outcomes,
-            read=self.intake.read,
-            complete=self.exhausted,
-            seconds=self._seconds(),
-            ceiling=self.settings.max_requests_per_second,
-            dry_run=self.settings.dry_run,
-            stop=self.settler.stop,
-            stop_detail=self.settler.stop_detail,
-            step_aside=self.settler.step_aside,
-            failure=self.failure,
-        )
-
-    async def _guarded(self, act: Callable[[], Awaitable[None]]) -> None:
-        """What cannot be read or written ends delivery, but what is in flight still gets its answer and its count."""
-        try:
-            await act()
-        except BikError as error:
-            self.failure = self.failure or error
-            self.settler.end(Stop.FAILED, error.message)
+        if self.defect is not None:
+            raise self.defect
+        return self._report()
 
     def _finished(self) -> bool:
-        if self.settler.stop is Stop.ORDERED:
+        if self.cancelled_at is not None:
             return True
         if self.in_flight:
             return False
-        return self.settler.stop is not None or (self.exhausted and not self.fresh and not self.settler.again)
+        nothing_left = self.exhausted and not self.new_batches and not self.handler.retry_queue
+        return self.handler.stop is not None or nothing_left
 
     async def _step(self) -> None:
         """Start what may start, wait for the first thing to happen, and take note of it."""
@@ -180,156 +158,292 @@ class _Engine:
         if self._hungry():
             self.reading = asyncio.ensure_future(_next(self.chunks))
         self._save_if_due()
-        done, _ = await asyncio.wait(self._waiting_for(), timeout=wait, return_when=asyncio.FIRST_COMPLETED)
-        if self.saving in done:
-            saved, self.saving = self.saving, None
-            saved.result()
-        if self.reading in done:
-            read, self.reading = self.reading, None
-            self._take_in(read.result())
-        for request in [task for task in self.in_flight if task in done]:
-            batch, started = self.in_flight[request]
-            answer = request.result()
-            del self.in_flight[request]
-            self._settle(batch, answer, started)
-        waiting = len(self.outcomes.letters)
-        if waiting >= LETTERS_AT_ONCE or (waiting and self._now() > self.letters_written + LETTERS_WAIT):
-            await self._write_letters()
-        if self.stopping.is_set():
-            self.settler.end(Stop.ORDERED, "the task was told to stop")
+        self._write_rejected_if_due()
+        self._tell_progress_if_due()
+        began, asking = self._now(), self._is_asking()
+        await asyncio.wait(self._waiting_for(), timeout=self._timeout(wait), return_when=asyncio.FIRST_COMPLETED)
+        if asking:
+            self.handler.silent_for += self._now() - began
+        self._note_writes()
+        if self.reading is not None and self.reading.done():
+            reading, self.reading = self.reading, None
+            if self._succeeded(reading):
+                self._take_in(reading.result())
+        self._handle_answers()
+        self._note_stop_order()
 
     def _hungry(self) -> bool:
         return (
             self.reading is None
             and not self.exhausted
-            and self.settler.stop is None
-            and len(self.fresh) < self.settings.max_concurrency
+            and self.handler.stop is None
+            and len(self.new_batches) < self.delivery.sending.max_concurrency
+            and len(self.outcomes.unwritten) < MOST_UNWRITTEN
         )
 
+    def _is_asking(self) -> bool:
+        """Whether BIK is being asked, or would be if it had not failed: only such time is silence."""
+        held_back = self.held_by_pacer and self.handler.trouble is not None
+        return bool(self.in_flight or self.handler.retry_queue) or held_back
+
     def _waiting_for(self) -> set[asyncio.Task[Any]]:
-        others = (self.reading, self.saving, self.stop_order)
+        others = (self.reading, self.saving, self.writing, self.stop_order)
         return {*self.in_flight, *(task for task in others if task is not None)}
+
+    def _timeout(self, wait: float | None) -> float | None:
+        """Seconds until there is something to do without anything having happened."""
+        now, times = self._now(), [] if wait is None else [wait]
+        if self.outcomes.unwritten and self.writing is None and self.handler.stop is None:
+            times.append(max(0.0, self.rejected_written + REJECTED_WAIT - now))
+        if self.delivery.progress is not None:
+            times.append(max(0.0, self.progress_made[0] + PROGRESS_INTERVAL - now))
+        return min(times, default=None)
 
     def _start_requests(self) -> float | None:
         """Start as many requests as may start now; returns the seconds until another may, if time alone decides."""
-        while self.settler.stop is None:
+        self.held_by_pacer = False
+        while self.handler.stop is None:
             now = self._now()
             batch, ready_in = self._next_batch(now)
             if batch is None:
                 return ready_in
             wait = self.pacer.delay(now, len(self.in_flight))
+            self.held_by_pacer = wait != 0
             if wait is not None and not self.lease.covers(batch.end):
                 # A checkpoint is on its way, or is due at a time that `_save_if_due` knows.
                 wait = None if self.saving else self.lease.wait(now)
             if wait is None or wait > 0:
                 self._put_back(batch)
                 return wait
-            self.pacer.started(now)
-            self.outcomes.requests += 1
-            if batch.may_have_arrived:
-                self.outcomes.possible_duplicates.add_all(batch.positions())
-            request = asyncio.ensure_future(self.send([event.encoded.body for event in batch.events]))
-            self.in_flight[request] = (replace(batch, attempts=batch.attempts + 1), now)
+            self._start(batch, now)
         return None
+
+    def _start(self, batch: Batch, now: float) -> None:
+        self.pacer.started(now)
+        self.outcomes.counts.requests += 1
+        if batch.may_have_arrived or self.delivery.resume_from.everything_in_doubt:
+            self.outcomes.counts.possible_duplicates.add_all(batch.positions())
+        request = asyncio.ensure_future(self.send([ready.encoded.body for ready in batch.events]))
+        self.in_flight[request] = (replace(batch, attempts=batch.attempts + 1), now)
 
     def _next_batch(self, now: float) -> tuple[Batch | None, float | None]:
         """The batch to send next, those that were sent before going first; else the seconds until one is ready."""
-        batch, ready_in = self.settler.next_ready(now)
-        if batch is None and self.fresh:
-            return self.fresh.popleft(), None
+        batch, ready_in = self.handler.next_ready(now)
+        if batch is None and self.new_batches:
+            return self.new_batches.popleft(), None
         return batch, ready_in
 
     def _put_back(self, batch: Batch) -> None:
         if batch.attempts:
-            self.settler.again.append(batch)
+            self.handler.retry_queue.append(batch)
         else:
-            self.fresh.appendleft(batch)
+            self.new_batches.appendleft(batch)
 
     def _take_in(self, chunk: Sequence[InputEvent] | None) -> None:
         self.exhausted = chunk is None
-        self.fresh.extend(self.intake.finish() if chunk is None else self.intake.take(chunk))
+        try:
+            self.new_batches.extend(self.intake.finish() if chunk is None else self.intake.take(chunk))
+        except BikError as error:
+            self._fail(error)
 
-    def _settle(self, batch: Batch, answer: Answer, started: float) -> None:
-        now = self._now()
-        self.pacer.answered(answer, started=started, now=now)
-        self.settler.settle(batch, answer, started=started, now=now)
+    def _handle_answers(self) -> None:
+        for request in [request for request in self.in_flight if request.done()]:
+            batch, started = self.in_flight.pop(request)
+            if request.cancelled() or not self._succeeded(request):
+                self.outcomes.uncertain.add_all(batch.positions())
+                continue
+            answer, now = request.result(), self._now()
+            self.pacer.answered(answer, started=started, now=now)
+            self.handler.handle(batch, answer, started=started, now=now)
 
-    async def _write_letters(self) -> None:
-        letters, self.outcomes.letters = self.outcomes.letters, []
-        self.letters_written = self._now()
-        if not self.settings.dry_run:
-            await self.dead_letters.write(letters)
-        self.outcomes.count_letters(letters)
+    def _note_writes(self) -> None:
+        """What cannot be written ends delivery, but what is in flight still gets its answer and its count."""
+        if self.saving is not None and self.saving.done():
+            self._succeeded(self.saving)
+            self.saving = None
+        if self.writing is not None and self.writing.done():
+            self._succeeded(self.writing)
+            self.writing = None
+
+    def _succeeded(self, task: asyncio.Task[Any]) -> bool:
+        error = task.exception()
+        if error is not None:
+            self._fail(error)
+        return error is None
+
+    def _fail(self, error: BaseException) -> None:
+        if isinstance(error, BikError):
+            self.failure = self.failure or error
+            self.handler.end(StopReason.FAILED, error.message)
+        else:
+            self.defect = self.defect or error
+            self.handler.end(StopReason.FAILED, type(error).__name__)
+
+    def _note_stop_order(self) -> None:
+        if self.stopping.is_set():
+            self._cancel("the task was told to stop")
+
+    def _cancel(self, detail: str) -> None:
+        if self.cancelled_at is None:
+            self.cancelled_at = self._now()
+            self.handler.end(StopReason.CANCELLED, detail)
+
+    def _write_rejected_if_due(self) -> None:
+        waiting = len(self.outcomes.unwritten)
+        waited = self._now() >= self.rejected_written + REJECTED_WAIT
+        if self.writing is None and self.handler.stop is None and waiting and (waiting >= REJECTED_AT_ONCE or waited):
+            self.writing = asyncio.ensure_future(self._write_rejected())
+
+    async def _write_rejected(self) -> None:
+        """They stay among the unwritten ones until they are written: whatever fails, none of them is forgotten."""
+        events = list(self.outcomes.unwritten)
+        self.rejected_written = self._now()
+        if not self.delivery.dry_run:
+            await self.delivery.rejected.write(events)
+        self.outcomes.written(len(events))
+        # Together with the counts, so that no checkpoint names a file whose events it does not count.
+        self.rejected_files = list(self.delivery.rejected.files)
 
     def _save_if_due(self) -> None:
         now = self._now()
-        busy = self.fresh or self.in_flight or self.settler.again
-        if self.saving is not None or self.settings.dry_run or not busy:
+        busy = self.new_batches or self.in_flight or self.handler.retry_queue
+        if self.saving is not None or self.delivery.dry_run or not busy:
             return
-        wanted = self.fresh[-1].end if self.fresh else 0
+        wanted = self.new_batches[-1].end if self.new_batches else 0
         if self.lease.due(now, wanted=wanted):
             self.lease.extend(now, wanted=wanted)
             self.saving = asyncio.ensure_future(self._save("running"))
 
     async def _save(self, state: Literal["running", "stopped"], in_doubt: Intervals | None = None) -> None:
-        leased_to = self.lease.asked
-        await self.journal.save(
-            self.outcomes.checkpoint(
-                self.start,
-                state=state,
-                read=self.intake.read,
-                digest=self.intake.digest,
-                leased_to=leased_to,
-                in_doubt=in_doubt,
-                dead_letters=self.dead_letters.files,
-                seconds=self._seconds(),
-            )
+        leased_to = self.lease.requested_to
+        await self.delivery.checkpoints.write(self._checkpoint(state, leased_to, in_doubt))
+        self.lease.commit(leased_to)
+
+    def _checkpoint(
+        self, state: Literal["running", "stopped"], leased_to: int, in_doubt: Intervals | None
+    ) -> Checkpoint:
+        resume_from, settled = self.delivery.resume_from, self.outcomes.settled
+        # Until the input has proved to be the same, the digest of before stays.
+        known = self.intake.read >= resume_from.digest_to
+        read = self.intake.read if known else resume_from.digest_to
+        self.outcomes.counts.seconds = self._seconds()
+        return msgspec.structs.replace(
+            resume_from,
+            state=state,
+            note=f"{len(settled)} events settled of {read} read; only events before {leased_to} can have been sent",
+            leased_to=leased_to,
+            digest_to=read,
+            digest=self.intake.digest if known else resume_from.digest,
+            settled=list(settled),
+            in_doubt=None if in_doubt is None else list(in_doubt),
+            counts=self.outcomes.counts.copy(),
+            rejected_files=self.rejected_files,
         )
-        self.lease.granted(leased_to)
 
     async def _wind_up(self) -> None:
         """Leave no task behind, and write down exactly what is in doubt, whatever has happened."""
-        if self.in_flight and self.settler.stop is Stop.ORDERED:
-            await asyncio.wait(self.in_flight, timeout=GRACE)
-        unanswered = Intervals()
-        for request, (batch, started) in list(self.in_flight.items()):
-            if request.done() and not request.cancelled() and request.exception() is None:
-                self._settle(batch, request.result(), started)
-            else:
-                unanswered.add_all(batch.positions())
-        left = [*self.in_flight, *(task for task in (self.reading, self.stop_order) if task is not None)]
-        for task in left:
-            task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
+        if self.in_flight:
+            # There was an order to stop, or a defect: else every request has been answered.
+            await asyncio.wait(self.in_flight, timeout=REQUESTS_UNTIL)
+            self._handle_answers()
+            for batch, _ in self.in_flight.values():
+                self.outcomes.uncertain.add_all(batch.positions())
+        await _abandon([*self.in_flight, *([] if self.reading is None else [self.reading])])
         self.in_flight.clear()
-        if self.lease.used:
-            await self._write_down_the_end(unanswered)
+        if self.delivery.dry_run:
+            self.outcomes.written(len(self.outcomes.unwritten))
+        elif self.intake.verified:
+            await self._write_down_the_end()
+        await _abandon(task for task in (self.saving, self.writing, self.stop_order) if task is not None)
 
-    async def _write_down_the_end(self, unanswered: Intervals) -> None:
+    async def _write_down_the_end(self) -> None:
+        """The last write of rejected events, then the last checkpoint, each alone: no two writes cross each other."""
         if self.saving is not None:
-            await asyncio.wait({self.saving})
-            if self.saving.exception() is not None:
+            await self._wait_for(self.saving, REJECTED_UNTIL)
+        if self.writing is not None:
+            await self._wait_for(self.writing, REJECTED_UNTIL)
+        self._note_writes()
+        if self.outcomes.unwritten and self.writing is None:
+            self.writing = asyncio.ensure_future(self._write_rejected())
+            await self._wait_for(self.writing, REJECTED_UNTIL)
+        if self.saving is None:
+            in_doubt = Intervals([*self.outcomes.uncertain, *self.intake.doubt]).without(self.outcomes.settled)
+            self.saving = asyncio.ensure_future(self._save("stopped", in_doubt))
+            await self._wait_for(self.saving, CHECKPOINT_UNTIL)
+        self._note_writes()
+
+    async def _wait_for(self, task: asyncio.Task[None], until: float) -> None:
+        """Wait for a write: for as long as it takes; once there is an order to stop, until so long after the order."""
+        while not task.done():
+            if self.cancelled_at is None:
+                await asyncio.wait({task, self.stop_order}, return_when=asyncio.FIRST_COMPLETED)
+                self._note_stop_order()
+                continue
+            left = self.cancelled_at + until - self._now()
+            if left <= 0:
                 return
-        await self._guarded(self._write_letters)
-        for pairs in (self.intake.doubt, *(_span(batch) for batch in self.settler.again if batch.may_have_arrived)):
-            for start, end in pairs:
-                unanswered.add(start, end)
-        in_doubt = unanswered.without(self.outcomes.settled)
-        await self._guarded(lambda: self._save("stopped", in_doubt))
+            await asyncio.wait({task}, timeout=left)
+
+    def _tell_progress_if_due(self) -> None:
+        now, (before, settled_before) = self._now(), self.progress_made
+        if self.delivery.progress is None or now < before + PROGRESS_INTERVAL:
+            return
+        settled, handler = len(self.outcomes.settled), self.handler
+        self.progress_made = now, settled
+        self.outcomes.counts.seconds = self._seconds()
+        trouble: Literal["throttled", "failing"] = (
+            "throttled" if handler.trouble is AnswerClass.THROTTLED else "failing"
+        )
+        self.delivery.progress(
+            Progress(
+                counts=self.outcomes.counts.copy(),
+                read=self.intake.read,
+                settled=settled,
+                events_per_second=(settled - settled_before) / (now - before),
+                in_flight=len(self.in_flight),
+                retrying=sum(len(batch.events) for batch in handler.retry_queue),
+                trouble=trouble if handler.trouble else "",
+                trouble_seconds=now - handler.trouble_since if handler.trouble else 0.0,
+            )
+        )
+
+    def _report(self) -> DeliveryReport:
+        settled, counts = self.outcomes.settled, self.outcomes.counts
+        # If it ended early, an earlier try may have settled events that this one has not read.
+        read = max([self.intake.read, *(end for _, end in settled)])
+        counts.seconds = self._seconds()
+        return DeliveryReport(
+            counts=counts,
+            read=read,
+            unresolved=settled.gaps(read),
+            complete=self.exhausted,
+            dry_run=self.delivery.dry_run,
+            max_requests_per_second=self.delivery.sending.max_requests_per_second,
+            stop=self.handler.stop,
+            stop_detail=self.handler.stop_detail,
+            step_aside=self.handler.step_aside,
+            failure=self.failure,
+        )
 
     def _seconds(self) -> float:
-        return self.start.seconds + self._now() - self.began
+        return round(self.delivery.resume_from.counts.seconds + self._now() - self.began, 3)
 
     @staticmethod
     def _now() -> float:
         return asyncio.get_running_loop().time()
 
 
-def _span(batch: Batch) -> Intervals:
-    positions = Intervals()
-    positions.add_all(batch.positions())
-    return positions
-
-
 async def _next(chunks: AsyncIterator[Sequence[InputEvent]]) -> Sequence[InputEvent] | None:
     return await anext(chunks, None)
+
+
+async def _abandon(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel tasks, and give them a moment to end; whatever they raise then is of no interest."""
+    left = list(tasks)
+    for task in left:
+        task.cancel()
+    if left:
+        await asyncio.wait(left, timeout=CANCEL_GRACE)
+    for task in left:
+        if task.done() and not task.cancelled():
+            task.exception()

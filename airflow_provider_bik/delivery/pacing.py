@@ -1,7 +1,7 @@
-"""How fast: when the next request may start. Pure; the time and the dice come in as arguments.
+"""How fast: when the next request may start. Pure; time and random numbers come in as arguments.
 
-The strictest counts: the number in flight (`Pacer`, advised by `_Latency`), the rate (`_Rate`), or a pause that the
-server has asked for or that failures in a row have earned. Why so, and the figures: ``docs/design/pacing.md``.
+The strictest limit counts: the number in flight (`Pacer`, advised by `_Latency`), the rate (`_Rate`), or a pause that
+the server has asked for or that follows failures in a row. The reasons and figures are in ``docs/design/pacing.md``.
 """
 
 from __future__ import annotations
@@ -10,44 +10,48 @@ import math
 import random
 from dataclasses import dataclass, field
 
-from airflow_provider_bik.delivery.retry import BACKOFF_CAP, Answer, AnswerClass, backoff
+from airflow_provider_bik.delivery.answers import BACKOFF_CAP, Answer, AnswerClass, backoff
 
 __all__ = ["Pacer"]
 
 _PRESSURE = frozenset({AnswerClass.NOT_SENT, AnswerClass.UNKNOWN, AnswerClass.THROTTLED})
 
 SLOT_PERIOD = 75
-"""Good answers for one more request in flight; fewer the longer all goes well. Bounds what a full server refuses."""
+"""Good answers for one more request in flight; the longer nothing fails, the fewer are needed. This bounds how often a
+full server has to throttle."""
 
-LONE_FAILURE = 0.5
-"""Of the slot that a failed request takes away comes back once others fare well: it may have been chance."""
+ISOLATED_FAILURE_REFUND = 0.5
+"""Share of the slot removed by a single failure that is returned once later requests succeed: the failure was probably
+random."""
 
-ROUND = 10
-"""Good answers at least whose average is compared with the past; fewer would be chance."""
+MIN_SAMPLES = 10
+"""Good answers, at least, whose average is compared with the past; with fewer, the difference would be random."""
 
 TOLERANCE = 1.3
-"""Times its usual value that a round trip may take: there the queue at the server is a third of what it works on."""
+"""Times its usual value that a round trip may take: the queue at the server is then a third of what it works on."""
 
 ERRORS_OF_THE_MEAN = 3.0
-"""Standard errors by which an average must be too high on top of that, so that jitter alone shrinks nothing."""
+"""An average must exceed that by this many standard errors, so that jitter alone does not reduce the limit."""
 
-FALL, RISE = 0.3, 0.02
-"""Shares by which the usual round trip follows a shorter and a longer one: a queue must not become the usual."""
+EWMA_DOWN, EWMA_UP = 0.3, 0.02
+"""Weights with which the usual round trip follows a shorter and a longer one: a queue must not become the usual."""
 
-BELOW = 0.8
-"""Of the limit at which there would be no queue: lower, so that the usual round trip can be seen again."""
+QUEUE_DRAIN_FACTOR = 0.8
+"""After latency rises, the limit becomes this share of the estimated queue-free limit, so that the queue drains and the
+usual round trip becomes visible again."""
 
-STEEPEST = 0.5
-"""Of limit or rate remains after any one cut: no single observation is worth more."""
+MAX_CUT = 0.5
+"""At least this share of limit or rate remains after any one cut: no single observation is worth more."""
 
-HELD = 0.9
-"""Of the rate that was refused remains."""
+RATE_BACKOFF = 0.9
+"""After a request was throttled, this share of the rate at that time remains."""
 
 RATE_PERIOD = 120
-"""Good answers after which the rate is again where it was refused; twice as many make it half as much again."""
+"""Good answers after which the rate is again what it was when it was throttled; after twice as many it is half as much
+again."""
 
-MEASURED = 20.0
-"""Seconds over which the rate is measured at most, unless a pause among them is longer."""
+RATE_WINDOW_S = 20.0
+"""Seconds over which the rate is measured, at most, unless a pause within them is longer."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -56,18 +60,18 @@ class Pacer:
 
     The first request goes alone, so a wrong key costs one request. Then every good answer lets one more go at a time,
     until the first sign of pressure; from there the number grows slowly, and faster the longer nothing is wrong. The
-    second failure in a row brings it to one request at a time, each after a longer pause: in an outage these are all
+    second failure in a row brings it to one request at a time, each after a longer pause, so an outage costs few
     requests. The good answer that ends it lets the number grow quickly up to half of what it was.
 
     Args:
         max_concurrency: Requests in flight at most.
         max_requests_per_second: Ceiling of the rate; None for no ceiling.
-        chance: Where jitter comes from.
+        rng: Where jitter comes from.
     """
 
     max_concurrency: int
     max_requests_per_second: float | None = None
-    chance: random.Random = field(default_factory=random.Random)
+    rng: random.Random = field(default_factory=random.Random)
     _limit: float = 1.0
     _grows_quickly_to: float = math.inf
     _limit_counts: bool = True
@@ -109,7 +113,7 @@ class Pacer:
     def _succeeded(self, started: float, now: float) -> None:
         if self._failures_in_a_row and started >= self._last_failure:
             self._failures_in_a_row = 0
-            self._limit += 0.0 if self._throttled else LONE_FAILURE
+            self._limit += 0.0 if self._throttled else ISOLATED_FAILURE_REFUND
         self._rate.accepted(now)
         self._good += 1
         if self._limit_counts:
@@ -136,11 +140,11 @@ class Pacer:
             return
         self._failed_since += 1
         if not self._failures_in_a_row:
-            self._grows_quickly_to = before * STEEPEST
+            self._grows_quickly_to = before * MAX_CUT
         elif 2 * self._failed_since >= self._started_since:
             self._limit = 1.0
         else:
-            # Most of those that have started since the first failure may yet fare well.
+            # Most of the requests started since the first failure may still succeed.
             return
         self._last_failure = now
         self._started_since = self._failed_since = 0
@@ -150,12 +154,12 @@ class Pacer:
             self._rate.cut(now, sent=sent, limit_holds=self._limit_counts)
         if self._throttled or self._failures_in_a_row > 1:
             # From the start on: a request that has hung until its timeout has waited already.
-            self._not_before = max(self._not_before, started + backoff(self._failures_in_a_row, self.chance))
+            self._not_before = max(self._not_before, started + backoff(self._failures_in_a_row, self.rng))
 
 
 @dataclass(slots=True, kw_only=True)
 class _Rate:
-    """Spaces the requests out: never above `ceiling`, and below what was refused while that matters (`held`)."""
+    """Spaces the requests out: never above `ceiling`, nor for a while above a bit less than was throttled (`held`)."""
 
     ceiling: float
     held: float = math.inf
@@ -170,39 +174,39 @@ class _Rate:
         self.slot = max(now, self.slot) + 1 / min(self.held, self.ceiling)
 
     def accepted(self, now: float) -> None:
-        """A request was not refused."""
+        """A request was not throttled."""
         self._good += 1
         self._accepted += 1
-        if now - self._since > MEASURED:
+        if now - self._since > RATE_WINDOW_S:
             # Half of it is forgotten, at the rate it had.
             self._since, self._accepted = (self._since + now) / 2, self._accepted / 2
-        # Summed up over a period this is 1 / HELD.
-        self.held *= 1 - 2 * math.log(HELD) * self._good / RATE_PERIOD**2
+        # Summed up over a period this is 1 / RATE_BACKOFF.
+        self.held *= 1 - 2 * math.log(RATE_BACKOFF) * self._good / RATE_PERIOD**2
 
     def cut(self, now: float, *, sent: float, limit_holds: bool) -> None:
-        """A request was refused: hold the rate below what the server has let through, pauses included."""
+        """A request was throttled: hold the rate below what the server has let through, pauses included."""
         if not self._accepted or now <= self._since:
-            # Refused while pausing: the rate is not to blame.
+            # Throttled while pausing: the rate is not the cause.
             return
-        refused = min(self.held, sent)
+        throttled_rate = min(self.held, sent)
         # The first time, the measured rate is that of a slow start.
-        let_through = refused if self.held == math.inf else self._accepted / (now - self._since)
-        if limit_holds and self.held < math.inf and let_through > sent * STEEPEST:
-            # The number in flight is to blame, and is lower already.
+        let_through = throttled_rate if self.held == math.inf else self._accepted / (now - self._since)
+        if limit_holds and self.held < math.inf and let_through > sent * MAX_CUT:
+            # The number in flight is the cause, and is lower already.
             return
         # Never so low that it would be a longer pause than any failure earns.
-        self.held = max(1 / BACKOFF_CAP, refused * STEEPEST, min(refused * HELD, let_through))
+        self.held = max(1 / BACKOFF_CAP, throttled_rate * MAX_CUT, min(throttled_rate * RATE_BACKOFF, let_through))
         self._good = 0
         self._since, self._accepted = now, 0.0
 
 
 @dataclass(slots=True, kw_only=True)
 class _Latency:
-    """Sees a server that answers everything, but ever more slowly: requests are queueing there."""
+    """Notices a server that answers everything, but more and more slowly: requests are queueing there."""
 
-    _settled: float | None = None
+    _usual: float | None = None
     _began: float = -math.inf
-    _round: float = ROUND
+    _round: float = MIN_SAMPLES
     _count: int = 0
     _sum: float = 0.0
     _squares: float = 0.0
@@ -211,7 +215,7 @@ class _Latency:
     @property
     def usual(self) -> float:
         """Seconds of the usual round trip; 0 if nothing is known."""
-        return self._settled or self._sum / max(1, self._count)
+        return self._usual or self._sum / max(1, self._count)
 
     def judge(self, limit: float, started: float, now: float) -> float:
         """Take note of a round trip; returns by what the limit is to be multiplied."""
@@ -227,23 +231,25 @@ class _Latency:
         error = math.sqrt(max(0.0, self._squares / self._count - average**2) / self._count)
         self._count, self._sum, self._squares = 0, 0.0, 0.0
         share = self._compare(average, error, limit)
-        self._round = max(ROUND, limit * share)
+        self._round = max(MIN_SAMPLES, limit * share)
         if share < 1:
             # What is in flight still meets the queue of before.
             self._began = now
         return share
 
     def _compare(self, average: float, error: float, limit: float) -> float:
-        usual = average if self._settled is None else self._settled
+        usual = average if self._usual is None else self._usual
         before, self._too_slow = self._too_slow, None
         if average <= TOLERANCE * usual + ERRORS_OF_THE_MEAN * error:
-            self._settled = usual + (average - usual) * (FALL if average < usual else RISE)
+            self._usual = usual + (average - usual) * (EWMA_DOWN if average < usual else EWMA_UP)
             return 1.0
-        if int(limit) == 1 or (before and average > HELD * before[0] and limit <= BELOW * before[1]):
+        if int(limit) == 1 or (
+            before and average > RATE_BACKOFF * before[0] and limit <= QUEUE_DRAIN_FACTOR * before[1]
+        ):
             # With fewer in flight it is as slow as before: our load is not the reason, so this is the usual now.
-            self._settled = average
+            self._usual = average
             return 1.0
         # The limit at the start of the round, for it may have grown since.
         self._too_slow = average, self._round
-        self._settled = usual
-        return max(STEEPEST, BELOW * usual / average)
+        self._usual = usual
+        return max(MAX_CUT, QUEUE_DRAIN_FACTOR * usual / average)

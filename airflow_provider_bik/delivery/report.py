@@ -1,17 +1,21 @@
-"""What became of the input: the report and its equation."""
+"""What became of the input: the report, its equation, and the error with which the task ends."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self, TypedDict
+from decimal import Decimal
+from typing import TypedDict
 
-from airflow_provider_bik.delivery.outcomes import MAX_RANGES, Outcomes
-from airflow_provider_bik.delivery.progress import Intervals
-from airflow_provider_bik.delivery.settling import Stop
-from airflow_provider_bik.errors import BikError
-from airflow_provider_bik.events import Pipeline, Reason
+from airflow_provider_bik.delivery.answer_handling import StopReason
+from airflow_provider_bik.delivery.counts import MAX_RANGES, Counts
+from airflow_provider_bik.delivery.intervals import Intervals
+from airflow_provider_bik.delivery.settings import parse_max_rejected
+from airflow_provider_bik.errors import BikDeliveryIncompleteError, BikEndpointError, BikError, BikTooManyRejectedError
 
-__all__ = ["DeliveryReport", "ReportDict", "ranges"]
+__all__ = ["DeliveryReport", "ReportDict", "ranges", "task_error"]
+
+FEW = 5
+"""Ranges named in an error's text; all of them are in the report."""
 
 
 class ReportDict(TypedDict):
@@ -20,6 +24,7 @@ class ReportDict(TypedDict):
     read: int
     confirmed: int
     rejected: int
+    skipped: int
     unresolved: int
     deliverable: int
     complete: bool
@@ -28,11 +33,12 @@ class ReportDict(TypedDict):
     examples: dict[str, list[str]]
     possible_duplicates: int
     possible_duplicate_ranges: list[list[int]]
-    resent_after_refusal: int
-    resent_after_refusal_ranges: list[list[int]]
+    resent_after_rejection: int
+    resent_after_rejection_ranges: list[list[int]]
     unresolved_ranges: list[list[int]]
     dropped_nulls: int
     dropped_created_at: int
+    dropped_identities: dict[str, int]
     requests: int
     failed_requests: int
     planned_requests: int
@@ -40,7 +46,9 @@ class ReportDict(TypedDict):
     seconds: float
     events_per_second: float
     stopped_by: str | None
-    dead_letter_path: str | None
+    rejected_path: str | None
+    record_path: str | None
+    generation: str | None
     already_delivered: bool
     dry_run: bool
 
@@ -50,185 +58,207 @@ class DeliveryReport:
     """What became of every event that was read.
 
     Attributes:
+        counts: The counters.
         read: Events read from the input.
-        pipelines: Events that BIK confirmed, by pipeline; in a dry run, events that could be sent.
-        unresolved: Positions of events that are neither confirmed nor rejected.
+        unresolved: Positions of events that are not confirmed, rejected or skipped.
         complete: Whether the input was read to its end.
-        reasons: Rejected events by reason.
-        examples: The first few places of each reason.
-        possible_duplicates: Positions of events that may have reached BIK more than once.
-        resent_after_refusal: Positions of events sent again, in smaller batches, because BIK refused a batch. They are
-            duplicates only if BIK stores a part of a batch that it refuses, which its documentation leaves open.
-        dropped_nulls: Null values left out of events.
-        dropped_created_at: Events whose date was left out, as the user asked.
-        requests: Requests made.
-        failed_requests: Requests that were not confirmed.
-        planned_requests: In a dry run, requests that sending would take at least.
-        planned_seconds: How long these would take at the ceiling of the rate, if there is one.
-        seconds: How long it took.
+        max_requests_per_second: The ceiling of the rate, if there was one.
         stop: Why it ended early, if it did.
         stop_detail: The answer behind it, in safe words.
-        step_aside: Seconds after which to come back, if BIK asked for a long pause.
+        step_aside: Seconds after which to come back, if BIK asked for a long pause and nothing else ended it.
         failure: What could not be read or written, if that ended it.
-        dead_letter_path: Where the rejected events are, if anywhere.
+        rejected_path: Where the rejected events are, if anywhere.
+        record_path: Where the delivery's record is, if anywhere.
+        generation: The generation of the record that was delivered.
+        already_delivered: Whether an earlier run had delivered everything, so that nothing was sent.
         dry_run: Whether nothing was sent on purpose.
 
     Raises:
-        ValueError: ``read = confirmed + rejected + unresolved`` does not hold, which is a defect of this package.
+        ValueError: ``read = confirmed + rejected + skipped + unresolved`` does not hold, which is a defect of this
+            package.
     """
 
+    counts: Counts
     read: int
-    pipelines: dict[Pipeline, int]
     unresolved: Intervals
     complete: bool
-    reasons: dict[Reason, int]
-    examples: dict[Reason, list[str]]
-    possible_duplicates: Intervals
-    resent_after_refusal: Intervals
-    dropped_nulls: int
-    dropped_created_at: int
-    requests: int
-    failed_requests: int
-    planned_requests: int
-    planned_seconds: float | None
-    seconds: float
-    stop: Stop | None = None
+    max_requests_per_second: float | None = None
+    stop: StopReason | None = None
     stop_detail: str = ""
     step_aside: float | None = None
     failure: BikError | None = None
-    dead_letter_path: str | None = None
+    rejected_path: str | None = None
+    record_path: str | None = None
+    generation: str | None = None
+    already_delivered: bool = False
     dry_run: bool = False
 
     def __post_init__(self) -> None:
-        if self.read != self.confirmed + self.deliverable + self.rejected + len(self.unresolved):
+        if self.read != self.counts.passed + self.rejected + self.skipped + len(self.unresolved):
             message = f"the equation does not hold: {self.summary()}"
             raise ValueError(message)
-
-    @classmethod
-    def of(
-        cls,
-        outcomes: Outcomes,
-        *,
-        read: int,
-        complete: bool,
-        seconds: float,
-        ceiling: float | None,
-        dry_run: bool,
-        stop: Stop | None,
-        stop_detail: str,
-        step_aside: float | None,
-        failure: BikError | None,
-    ) -> Self:
-        """Make the report of what has become of the input.
-
-        Args:
-            outcomes: The counts.
-            read: Events read; with an early end, an earlier try may have settled events that this one has not read.
-            complete: Whether the input was read to its end.
-            seconds: How long it took.
-            ceiling: Of the rate, in requests a second.
-            dry_run: Whether nothing was sent on purpose.
-            stop: Why it ended early, if it did.
-            stop_detail: The answer behind it.
-            step_aside: Seconds after which to come back.
-            failure: What could not be read or written.
-        """
-        known = max([read, *(end for _, end in outcomes.settled)])
-        return cls(
-            read=known,
-            pipelines=outcomes.pipelines,
-            unresolved=outcomes.settled.gaps(known),
-            complete=complete,
-            reasons=outcomes.reasons,
-            examples=outcomes.examples,
-            possible_duplicates=outcomes.possible_duplicates,
-            resent_after_refusal=outcomes.resent_after_refusal,
-            dropped_nulls=outcomes.dropped_nulls,
-            dropped_created_at=outcomes.dropped_created_at,
-            requests=outcomes.requests,
-            failed_requests=outcomes.failed_requests,
-            planned_requests=outcomes.planned_requests,
-            planned_seconds=outcomes.planned_requests / ceiling if dry_run and ceiling else None,
-            seconds=seconds,
-            stop=stop,
-            stop_detail=stop_detail,
-            step_aside=step_aside,
-            failure=failure,
-            dry_run=dry_run,
-        )
 
     @property
     def confirmed(self) -> int:
         """Events that BIK confirmed."""
-        return 0 if self.dry_run else sum(self.pipelines.values())
+        return 0 if self.dry_run else self.counts.passed
 
     @property
     def deliverable(self) -> int:
         """In a dry run, events that could be sent; else 0."""
-        return sum(self.pipelines.values()) if self.dry_run else 0
+        return self.counts.passed if self.dry_run else 0
 
     @property
     def rejected(self) -> int:
-        """Events that did not go out or that BIK refused."""
-        return sum(self.reasons.values())
+        """Events that did not go out or that BIK rejected."""
+        return self.counts.rejected
+
+    @property
+    def skipped(self) -> int:
+        """Events that were left out because the DAG said so."""
+        return self.counts.skipped
+
+    @property
+    def planned_seconds(self) -> float | None:
+        """In a dry run, how long sending would take at the ceiling of the rate, if there is one."""
+        if not self.dry_run or not self.max_requests_per_second:
+            return None
+        return round(self.counts.planned_requests / self.max_requests_per_second, 1)
 
     def as_dict(self) -> ReportDict:
         """The report for XCom."""
+        counts = self.counts
         return {
             "read": self.read,
             "confirmed": self.confirmed,
             "rejected": self.rejected,
+            "skipped": self.skipped,
             "unresolved": len(self.unresolved),
             "deliverable": self.deliverable,
             "complete": self.complete,
-            "pipelines": {pipeline.value: count for pipeline, count in self.pipelines.items()},
-            "reasons": {reason.value: count for reason, count in sorted(self.reasons.items())},
-            "examples": {reason.value: list(places) for reason, places in sorted(self.examples.items())},
-            "possible_duplicates": len(self.possible_duplicates),
-            "possible_duplicate_ranges": ranges(self.possible_duplicates),
-            "resent_after_refusal": len(self.resent_after_refusal),
-            "resent_after_refusal_ranges": ranges(self.resent_after_refusal),
+            "pipelines": {pipeline.value: count for pipeline, count in counts.pipelines.items()},
+            "reasons": {reason.value: count for reason, count in sorted(counts.reasons.items())},
+            "examples": {reason.value: list(locations) for reason, locations in sorted(counts.examples.items())},
+            "possible_duplicates": len(counts.possible_duplicates),
+            "possible_duplicate_ranges": ranges(counts.possible_duplicates),
+            "resent_after_rejection": len(counts.resent_after_rejection),
+            "resent_after_rejection_ranges": ranges(counts.resent_after_rejection),
             "unresolved_ranges": ranges(self.unresolved),
-            "dropped_nulls": self.dropped_nulls,
-            "dropped_created_at": self.dropped_created_at,
-            "requests": self.requests,
-            "failed_requests": self.failed_requests,
-            "planned_requests": self.planned_requests,
-            "planned_seconds": None if self.planned_seconds is None else round(self.planned_seconds, 1),
-            "seconds": round(self.seconds, 3),
-            "events_per_second": round(self.confirmed / self.seconds, 1) if self.seconds else 0.0,
+            "dropped_nulls": counts.dropped_nulls,
+            "dropped_created_at": counts.dropped_created_at,
+            "dropped_identities": {reason.value: count for reason, count in sorted(counts.dropped_identities.items())},
+            "requests": counts.requests,
+            "failed_requests": counts.failed_requests,
+            "planned_requests": counts.planned_requests,
+            "planned_seconds": self.planned_seconds,
+            "seconds": counts.seconds,
+            "events_per_second": round(self.confirmed / counts.seconds, 1) if counts.seconds else 0.0,
             "stopped_by": self.stop.value if self.stop else None,
-            "dead_letter_path": self.dead_letter_path,
-            "already_delivered": False,
+            "rejected_path": self.rejected_path,
+            "record_path": self.record_path,
+            "generation": self.generation,
+            "already_delivered": self.already_delivered,
             "dry_run": self.dry_run,
         }
 
     def summary(self) -> str:
         """One line for the log."""
-        parts = [f"read {self.read}", f"confirmed {self.confirmed}", f"rejected {self.rejected}"]
-        parts.append(f"unresolved {len(self.unresolved)}")
-        if self.dry_run:
-            parts.insert(1, f"deliverable {self.deliverable}")
-        parts += [f"{count} {pipeline.value}" for pipeline, count in self.pipelines.items() if count]
-        if self.possible_duplicates:
-            parts.append(f"possible duplicates {len(self.possible_duplicates)}")
-        if self.dropped_nulls:
-            parts.append(f"null values left out {self.dropped_nulls}")
-        if self.dropped_created_at:
-            parts.append(f"dates left out {self.dropped_created_at}")
+        counts = self.counts
+        named = {
+            "confirmed": self.confirmed if not self.dry_run else None,
+            "deliverable": self.deliverable if self.dry_run else None,
+            "rejected": self.rejected,
+            "skipped": self.skipped or None,
+            "unresolved": len(self.unresolved),
+            **{pipeline.value: count or None for pipeline, count in counts.pipelines.items()},
+            "possible duplicates": len(counts.possible_duplicates) or None,
+            "null values left out": counts.dropped_nulls or None,
+            "dates left out": counts.dropped_created_at or None,
+            "identities left out": sum(counts.dropped_identities.values()) or None,
+        }
+        parts = [f"read {self.read}", *(f"{name} {count}" for name, count in named.items() if count is not None)]
         if self.dry_run:
             at_the_ceiling = "" if self.planned_seconds is None else f", {self.planned_seconds:.0f} s at the ceiling"
-            parts.append(f"to be sent in {self.planned_requests} requests or more{at_the_ceiling}")
-        return f"{', '.join(parts)}; {self.requests} requests in {self.seconds:.1f} s"
+            parts.append(f"to be sent in {counts.planned_requests} requests or more{at_the_ceiling}")
+        return f"{', '.join(parts)}; {counts.requests} requests in {counts.seconds:.1f} s"
 
     def reasons_text(self) -> str:
-        """The reasons, grouped and counted, with the first few places; no values."""
-        ordered = sorted(self.reasons.items(), key=lambda item: -item[1])
+        """The reasons, grouped and counted, with the first few locations; no values."""
+        ordered = sorted(self.counts.reasons.items(), key=lambda item: -item[1])
         return "; ".join(
-            f"{count} x {reason.value} (at {', '.join(self.examples[reason])})" for reason, count in ordered
+            f"{count} x {reason.value} (at {', '.join(self.counts.examples[reason])})" for reason, count in ordered
         )
 
 
-def ranges(intervals: Intervals) -> list[list[int]]:
+def ranges(positions: Intervals) -> list[list[int]]:
     """Positions as [first, end) pairs for JSON: few of them, and together they contain every position."""
-    return [[start, end] for start, end in intervals.coarse(MAX_RANGES)]
+    return [[start, end] for start, end in positions.coarse(MAX_RANGES)]
+
+
+def task_error(
+    report: DeliveryReport, *, max_rejected: float | Decimal, host: str, resumable: bool = False
+) -> BikError | None:
+    """Decide how the task ends: without an error, or with the one that tells the person on call what to do.
+
+    Args:
+        report: What became of the input.
+        max_rejected: How many rejections are allowed; anything that `parse_max_rejected` takes.
+        host: Who was asked, for the error's text.
+        resumable: Whether a checkpoint is kept, so that a retry goes on where this try ended.
+
+    Returns:
+        The error to raise, or None if the task succeeded.
+
+    Raises:
+        BikConfigError: ``max_rejected`` is neither a number nor a share.
+    """
+    allowed = _allowed(max_rejected, report.read)
+    retry = (
+        "is safe: it goes on from the checkpoint"
+        if resumable
+        else "starts over, which sends the confirmed events again: set state_path"
+    )
+    so_far = f"Confirmed so far: {report.confirmed}, rejected: {report.rejected}."
+    if report.failure is not None:
+        sent = f" {so_far} A retry {retry}." if report.confirmed and report.failure.retry_can_help else ""
+        return type(report.failure)(f"{report.failure.message}{sent}")
+    if report.stop is StopReason.FATAL_ANSWER:
+        return BikEndpointError(
+            f"BIK at {host} rejects every request: {report.stop_detail} {so_far} Delivery has stopped. A retry cannot "
+            f"help before that is fixed. Then clear the task, which {retry}."
+        )
+    if report.stop is StopReason.NEARLY_ALL_REJECTED:
+        return BikTooManyRejectedError(
+            f"BIK at {host} rejects nearly every event, so delivery has stopped early: {report.stop_detail}. {so_far} "
+            f"{report.reasons_text()}. Very likely the mapping is wrong. Fix it; a retry cannot help. To start over, "
+            "remove the delivery's record under state_path and clear the task, which sends the confirmed events again."
+        )
+    if report.stop is not None or report.unresolved or not report.complete:
+        why = f": {report.stop_detail}" if report.stop_detail else ""
+        return BikDeliveryIncompleteError(
+            f"BIK at {host} did not confirm {len(report.unresolved)} of {report.read} events read{why}. {so_far} "
+            f"Positions without an outcome: {ranges(report.unresolved)[:FEW]}. A retry {retry}."
+        )
+    return _too_many(report, allowed, resumable=resumable)
+
+
+def _allowed(max_rejected: float | Decimal, read: int) -> int:
+    parsed = parse_max_rejected(max_rejected)
+    return int(parsed * read) if isinstance(parsed, Decimal) else parsed
+
+
+def _too_many(report: DeliveryReport, allowed: int, *, resumable: bool) -> BikError | None:
+    if not report.rejected or (report.rejected <= allowed and report.rejected < report.read):
+        return None
+    counts = f"{report.rejected} of {report.read} events were rejected, {allowed} allowed"
+    reasons = report.reasons_text()
+    if report.dry_run:
+        text = f"Dry run: {counts}. {reasons}. Nothing was sent. Fix the events, or allow more."
+        return BikTooManyRejectedError(text)
+    where = "They were not kept: set state_path to have them written to a rejected events file"
+    if report.rejected_path:
+        where = f"The rejected events file is {report.rejected_path}; fix its events and send that file on its own"
+    again = "sends nothing again" if resumable else "would send the confirmed events a second time"
+    return BikTooManyRejectedError(
+        f"{counts}; all others were delivered. {reasons}. {where}. Running this task again {again}."
+    )

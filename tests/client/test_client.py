@@ -58,8 +58,8 @@ def test_one_event_goes_to_send_event_and_several_to_send_events(bik: Sandbox) -
         (Fault(kind="status", status=429, when="before"), AnswerClass.THROTTLED, 0),
         (Fault(kind="status", status=408, when="before"), AnswerClass.UNKNOWN, 0),
         (Fault(kind="status", status=413, when="before"), AnswerClass.TOO_LARGE, 0),
-        (Fault(kind="status", status=400, when="before"), AnswerClass.REFUSED, 0),
-        (Fault(kind="status", status=422, when="before"), AnswerClass.REFUSED, 0),
+        (Fault(kind="status", status=400, when="before"), AnswerClass.REJECTED_BY_BIK, 0),
+        (Fault(kind="status", status=422, when="before"), AnswerClass.REJECTED_BY_BIK, 0),
         (Fault(kind="status", status=403, when="before"), AnswerClass.FATAL, 0),
         (Fault(kind="status", status=302, when="before"), AnswerClass.FATAL, 0),
         (Fault(kind="reset", when="before"), AnswerClass.UNKNOWN, 0),
@@ -67,7 +67,7 @@ def test_one_event_goes_to_send_event_and_several_to_send_events(bik: Sandbox) -
         (Fault(kind="hang", when="after", seconds=30), AnswerClass.UNKNOWN, 1),
         (Fault(kind="truncated", when="after"), AnswerClass.UNKNOWN, 1),
         (Fault(kind="not_json", when="after"), AnswerClass.UNKNOWN, 1),
-        (Fault(kind="inner_status", when="before", status=400), AnswerClass.REFUSED, 0),
+        (Fault(kind="inner_status", when="before", status=400), AnswerClass.REJECTED_BY_BIK, 0),
         (Fault(kind="success_false", when="before"), AnswerClass.UNKNOWN, 0),
     ],
     ids=lambda value: f"{value.kind}-{value.status}-{value.when}" if isinstance(value, Fault) else None,
@@ -204,3 +204,71 @@ def test_the_client_needs_its_context() -> None:
     client = BikClient(ClientSettings(base_url="http://127.0.0.1:1", credentials=CREDENTIALS))
     with pytest.raises(RuntimeError, match="async with"):
         asyncio.run(client.send([EVENT]))
+
+
+async def _from_a_server_that_says(raw: bytes) -> Answer:
+    async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(raw)
+            await writer.drain()
+            writer.close()
+            await writer.wait_closed()
+
+    server = await asyncio.start_server(say, "127.0.0.1", 0)
+    async with server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with BikClient(ClientSettings(base_url=url, credentials=CREDENTIALS, read_timeout=2.0)) as client:
+            return await client.send([EVENT])
+
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+DEEP = b'{"status":200,"x":' + b"[" * 15_000 + b"]" * 15_000 + b"}"
+
+
+@pytest.mark.parametrize(
+    ("raw", "means"),
+    [
+        (b"", AnswerClass.UNKNOWN),
+        (b"HTTP/9.9 abc\r\n\r\n", AnswerClass.UNKNOWN),
+        (b"HTTP/1.1 200 OK\r\nX\x00: 1\r\n\r\n", AnswerClass.UNKNOWN),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"a" * 200_000 + b"\r\n\r\n", AnswerClass.UNKNOWN),
+        (b"HTTP/1.1 999 X\r\nContent-Length: 0\r\n\r\n", AnswerClass.UNKNOWN),
+        (OK + b"Transfer-Encoding: chunked\r\n\r\nzz\r\nabc", AnswerClass.UNKNOWN),
+        (OK + b"Content-Encoding: gzip\r\nContent-Length: 5\r\n\r\nabcde", AnswerClass.UNKNOWN),
+        (OK + b"Content-Length: 4\r\n\r\n\xff\xfe\xff\xfe", AnswerClass.UNKNOWN),
+        (OK + b"Content-Length: 40000\r\n\r\n" + b"[" * 40_000, AnswerClass.UNKNOWN),
+        (OK + b"Content-Length: %d\r\n\r\n%s" % (len(DEEP), DEEP), AnswerClass.UNKNOWN),
+        (
+            b"HTTP/1.1 429 X\r\nRetry-After: Wed, 21 Oct 2015 07:28:00 +99999999999999\r\nContent-Length: 0\r\n\r\n",
+            AnswerClass.THROTTLED,
+        ),
+        (b"HTTP/1.1 429 X\r\nRetry-After: \xe9\xff\r\nContent-Length: 0\r\n\r\n", AnswerClass.THROTTLED),
+    ],
+    ids=range(12),
+)
+def test_whatever_a_server_says_is_an_answer(raw: bytes, means: AnswerClass) -> None:
+    assert asyncio.run(_from_a_server_that_says(raw)).means is means
+
+
+@pytest.mark.parametrize(
+    "base_url",
+    ["https://" + "a" * 70 + ".invalid", "https://a..invalid", "https://", "no scheme", "ftp://a"],
+)
+def test_an_address_that_cannot_be_used_is_fatal_and_nothing_was_sent(base_url: str) -> None:
+    answer = send(base_url)
+    assert answer.means is AnswerClass.FATAL
+    assert not answer.may_have_arrived
+
+
+@pytest.mark.parametrize("proxy", ["host:3128", "http://" + "a" * 70 + ".invalid:3128"])
+def test_a_proxy_that_cannot_be_used_is_fatal_and_the_advice_names_it(bik: Sandbox, proxy: str) -> None:
+    answer = send(bik.url, proxy=proxy)
+    assert answer.means is AnswerClass.FATAL
+    assert "'proxy'" in answer.advice
+    assert bik.requests == []
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_https_asked_of_a_server_that_speaks_plain_http_is_fatal(bik: Sandbox) -> None:
+    assert send(bik.url.replace("http://", "https://")).means is AnswerClass.FATAL

@@ -13,22 +13,19 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
-from airflow_provider_bik.delivery import Answer, DeadLetter, DeliveryReport, DeliverySettings, deliver
-from airflow_provider_bik.delivery.retry import classify
-from airflow_provider_bik.events import Contract
-from airflow_provider_bik.events.inputs import InputEvent
+from airflow_provider_bik.delivery import Answer, Delivery, DeliveryReport, RejectedEvent, Sending, deliver
+from airflow_provider_bik.delivery.answers import classify
+from airflow_provider_bik.events.item import EncodedEvent, InputEvent
+from airflow_provider_bik.events.pipeline import Pipeline
 from tests.delivery.virtual_time import VirtualLoop
 
 SCENARIOS = Path(__file__).parent / "scenarios"
-
-CONTRACT = Contract(now=datetime(2026, 11, 24, 12, tzinfo=UTC))
 
 GOOD = b'{"status": 200, "success": true}'
 
@@ -71,7 +68,7 @@ class Server(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     over: Literal["429", "503", "queue", "collapse"] = "queue"
     down: Literal["no", "refused", "hanging", "500"] = "no"
 
-    def capacity(self, settings: DeliverySettings) -> float:
+    def capacity(self, settings: Sending) -> float:
         """Good answers a second that the best of all clients could get, with these settings."""
         if self.down != "no":
             return 0.0
@@ -130,8 +127,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     change: list[Change] = msgspec.field(default_factory=list)
     expect: Expected = Expected()
 
-    def delivery(self) -> DeliverySettings:
-        return msgspec.convert(self.settings, DeliverySettings)
+    def sending(self) -> Sending:
+        return msgspec.convert(self.settings, Sending)
 
     def phases(self) -> Iterator[tuple[float, float, Server]]:
         """From when, until when, what the server is like."""
@@ -146,7 +143,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         """Seconds that the best of all clients would need: one that knows the capacity at every moment, and uses it."""
         left = self.requests - (self.server.burst if self.server.rate and not self.server.window else 0.0)
         for since, until, server in self.phases():
-            capacity = server.capacity(self.delivery())
+            capacity = server.capacity(self.sending())
             if left <= capacity * (until - since):
                 return since + left / capacity
             left -= capacity * (until - since)
@@ -166,7 +163,7 @@ class SimulatedBik:
     """Answers as its parameters say; the state is what a server would have, and what a witness would note."""
 
     scenario: Scenario
-    chance: random.Random
+    rng: random.Random
     started: list[float] = field(default_factory=list)
     confirmed: Counter[int] = field(default_factory=Counter)
     statuses: Counter[int | None] = field(default_factory=Counter)
@@ -211,15 +208,15 @@ class SimulatedBik:
         self.inside -= 1
         if took > self.scenario.patience:
             return Answer.lost("timeout")
-        bad = server.down == "500" or self.chance.random() < server.errors
+        bad = server.down == "500" or self.rng.random() < server.errors
         return classify(500, b"") if bad else classify(200, GOOD)
 
     def _latency(self, server: Server) -> float:
         took = server.latency
         if server.jitter == "uniform":
-            took *= 1 + server.spread * self.chance.uniform(-1, 1)
+            took *= 1 + server.spread * self.rng.uniform(-1, 1)
         elif server.jitter == "lognormal":
-            took *= math.exp(self.chance.gauss(-(server.spread**2) / 2, server.spread))
+            took *= math.exp(self.rng.gauss(-(server.spread**2) / 2, server.spread))
         overload = max(1.0, self.inside / server.slots) if server.slots else 1.0
         return took * (overload**2 if server.over == "collapse" else overload)
 
@@ -274,7 +271,7 @@ def run(scenario: Scenario, seed: int) -> Figures:
     failed = sum(count for status, count in server.statuses.items() if status != 200)
     down = [(since, until) for since, until, state in scenario.phases() if state.down != "no"]
     return Figures(
-        seconds=report.seconds,
+        seconds=report.counts.seconds,
         ideal=scenario.ideal(),
         requests=len(server.started),
         throttled=server.statuses[429] / len(server.started),
@@ -285,38 +282,32 @@ def run(scenario: Scenario, seed: int) -> Figures:
     )
 
 
-async def _deliver(scenario: Scenario, server: SimulatedBik, chance: random.Random) -> DeliveryReport:
-    settings = scenario.delivery()
-    return await deliver(
-        _events(scenario.requests, settings.batch_size),
-        contract=CONTRACT,
-        send=server.send,
-        dead_letters=_NoDeadLetters(),
-        settings=settings,
-        chance=chance,
-    )
+async def _deliver(scenario: Scenario, server: SimulatedBik, rng: random.Random) -> DeliveryReport:
+    sending = scenario.sending()
+    delivery = Delivery(sending=sending, rejected=_NothingRejected())
+    return await deliver(_events(scenario.requests, sending.batch_size), delivery, send=server.send, rng=rng)
 
 
 async def _events(batches: int, size: int) -> AsyncIterator[Sequence[InputEvent]]:
-    raw = {"email": "c@example.com", "eventName": "ordered", "eventProperties": {}}
+    result = EncodedEvent(body=b'{"eventName":"ordered"}', pipeline=Pipeline.REALTIME)
     for start in range(0, batches * size, size):
-        yield [InputEvent(position=at, place=f"[{at}]", raw=raw) for at in range(start, start + size)]
+        yield [InputEvent(position=at, location=f"[{at}]", result=result) for at in range(start, start + size)]
 
 
-class _NoDeadLetters:
+class _NothingRejected:
     """No simulated answer rejects an event."""
 
     @property
     def files(self) -> list[str]:
         return []
 
-    async def write(self, letters: Sequence[DeadLetter]) -> None:
-        assert not letters
+    async def write(self, events: Sequence[RejectedEvent]) -> None:
+        assert not events
 
 
 def _recoveries(scenario: Scenario, confirmed: Counter[int]) -> Iterator[float]:
     """For each change to another capacity: seconds until the average of the last few seconds was near enough."""
-    settings, end = scenario.delivery(), max(confirmed, default=0)
+    settings, end = scenario.sending(), max(confirmed, default=0)
     for (_, _, before), (since, until, server) in pairwise(scenario.phases()):
         capacity = server.capacity(settings)
         if capacity in (0.0, before.capacity(settings)):

@@ -4,15 +4,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_bik.delivery.batching import Batch, Batcher, ReadyEvent
-from airflow_provider_bik.events import EncodedEvent, Pipeline
-from airflow_provider_bik.events.inputs import InputEvent
+from airflow_provider_bik.events.item import EncodedEvent, InputEvent
+from airflow_provider_bik.events.pipeline import Pipeline
 
 
 def ready(position: int, size: int) -> ReadyEvent:
-    return ReadyEvent(
-        source=InputEvent(position=position, place=f"[{position}]", raw={}),
-        encoded=EncodedEvent(body=b"x" * size, pipeline=Pipeline.REALTIME),
-    )
+    encoded = EncodedEvent(body=b"x" * size, pipeline=Pipeline.REALTIME)
+    event = InputEvent(position=position, location=f"[{position}]", result=encoded)
+    return ReadyEvent(event=event, encoded=encoded)
 
 
 @given(sizes=st.lists(st.integers(1, 60)), size=st.integers(1, 10), max_bytes=st.integers(10, 100))

@@ -1,66 +1,98 @@
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from airflow_provider_bik.delivery import Checkpoint, IfDelivered, where_to_begin
-from airflow_provider_bik.errors import BikAlreadyDeliveredError
+from airflow_provider_bik.delivery import Checkpoint, Counts
+from airflow_provider_bik.delivery.counts import MAX_RANGES
+from airflow_provider_bik.delivery.intervals import Intervals
+from airflow_provider_bik.errors import BikRecordError
+from airflow_provider_bik.events.pipeline import Pipeline
+from airflow_provider_bik.events.reasons import Reason
 
-FIRST, LATER = "2026-01-01T00:00:00+00:00", "2026-01-02T00:00:00+00:00"
-HALF = Checkpoint(owner="try 1", run="dag monday send -1", clears=2, began_at=FIRST, leased_to=300, settled=[(0, 100)])
-DONE = Checkpoint(
-    owner="try 1", run="dag monday send -1", clears=2, began_at=FIRST, state="done", digest_to=500, report={"read": 500}
+numbers = st.integers(0, 10_000)
+ranges = st.lists(st.tuples(numbers, numbers).map(lambda pair: (min(pair), max(pair))), max_size=10)
+by_reason = st.dictionaries(st.sampled_from(Reason), numbers, max_size=4)
+counts = st.builds(
+    Counts,
+    pipelines=st.fixed_dictionaries(dict.fromkeys(Pipeline, numbers)),
+    reasons=by_reason,
+    examples=st.dictionaries(st.sampled_from(Reason), st.lists(st.text(), max_size=5), max_size=4),
+    skipped=numbers,
+    dropped_nulls=numbers,
+    dropped_created_at=numbers,
+    dropped_identities=by_reason,
+    possible_duplicates=ranges.map(Intervals),
+    resent_after_rejection=ranges.map(Intervals),
+    requests=numbers,
+    failed_requests=numbers,
+    seconds=st.floats(0, 1e6),
+)
+checkpoints = st.builds(
+    Checkpoint,
+    owner=st.text(),
+    state=st.sampled_from(["running", "stopped"]),
+    leased_to=numbers,
+    settled=ranges,
+    in_doubt=st.none() | ranges,
+    everything_in_doubt=st.booleans(),
+    counts=counts,
+    rejected_files=st.lists(st.text(), max_size=3),
 )
 
 
-def begin(
-    found: Checkpoint | None,
-    *,
-    run: str = "dag monday send -1",
-    clears: int = 2,
-    if_delivered: IfDelivered = IfDelivered.RESEND,
-) -> Checkpoint:
-    return where_to_begin(found, owner="try 2", run=run, clears=clears, now=LATER, if_delivered=if_delivered)
-
-
-def test_without_a_checkpoint_a_try_starts_at_the_beginning() -> None:
-    start = begin(None)
-    assert (start.owner, start.began_at, start.leased_to, start.settled) == ("try 2", LATER, 0, [])
+@given(checkpoints)
+def test_what_is_written_is_read_back(checkpoint: Checkpoint) -> None:
+    as_json = checkpoint.to_json()
+    assert msgspec.json.decode(msgspec.json.encode(as_json)) == as_json
+    assert Checkpoint.from_json(as_json) == checkpoint
 
 
 @pytest.mark.parametrize(
-    ("run", "clears"), [("dag monday send -1", 2), ("dag monday send -1", 5), ("dag tuesday send -1", 2)]
+    "value",
+    [
+        None,
+        [],
+        "text",
+        {"version": 1, "owner": "somebody", "began_at": ""},
+        {"version": 3},
+        {"unheard_of": 1},
+        {"settled": "all"},
+        {"state": "done"},
+        {"counts": {"reasons": {"unheard_of": 1}}},
+        {"counts": {"possible_duplicates": [1]}},
+    ],
 )
-@pytest.mark.parametrize("if_delivered", IfDelivered)
-def test_whoever_comes_after_a_failure_goes_on(run: str, clears: int, if_delivered: IfDelivered) -> None:
-    start = begin(HALF, run=run, clears=clears, if_delivered=if_delivered)
-    assert (start.owner, start.run, start.clears) == ("try 2", run, clears)
-    assert (start.began_at, start.leased_to, start.settled) == (FIRST, 300, [(0, 100)])
+def test_what_is_no_checkpoint_of_this_version_is_an_error_that_says_what_to_do(value: Any) -> None:
+    with pytest.raises(BikRecordError, match=r"Nothing was sent\..*state_path"):
+        Checkpoint.from_json(value)
 
 
-@pytest.mark.parametrize("if_delivered", IfDelivered)
-def test_a_retry_that_finds_everything_done_returns_its_own_report(if_delivered: IfDelivered) -> None:
-    start = begin(DONE, if_delivered=if_delivered)
-    assert (start.state, start.report) == ("done", {"read": 500})
+@given(counts)
+def test_a_copy_of_the_counts_does_not_change_with_them(original: Counts) -> None:
+    copy = original.copy()
+    before = msgspec.structs.replace(copy.copy())
+    original.note_rejected(Reason.FIELD_TYPE, "[1]")
+    original.pipelines[Pipeline.REALTIME] += 1
+    original.possible_duplicates.add(20_000, 20_001)
+    assert copy == before != original
 
 
-AGAIN = [("dag monday send -1", 5), ("dag tuesday send -1", 2)]
+def test_counts_that_are_written_down_name_few_ranges_that_contain_every_position() -> None:
+    positions = Intervals((n, n + 1) for n in range(0, 3000, 3))
+    copy = Counts(possible_duplicates=positions).copy()
+    assert len(list(copy.possible_duplicates)) == MAX_RANGES
+    assert not positions.without(copy.possible_duplicates)
 
 
-@pytest.mark.parametrize(("run", "clears"), AGAIN, ids=["cleared", "another run"])
-def test_resend_starts_over_and_names_everything_as_a_possible_duplicate(run: str, clears: int) -> None:
-    start = begin(DONE, run=run, clears=clears)
-    assert (start.state, start.began_at, start.settled) == ("running", LATER, [])
-    assert start.possible_duplicates == [(0, 500)]
-
-
-@pytest.mark.parametrize(("run", "clears"), AGAIN, ids=["cleared", "another run"])
-def test_skip_returns_the_earlier_report_and_says_that_it_is_one(run: str, clears: int) -> None:
-    start = begin(DONE, run=run, clears=clears, if_delivered=IfDelivered.SKIP)
-    assert (start.state, start.run) == ("done", "dag monday send -1")
-    assert start.report == {"read": 500, "already_delivered": True}
-
-
-@pytest.mark.parametrize(("run", "clears"), AGAIN, ids=["cleared", "another run"])
-def test_fail_says_who_has_delivered_and_what_to_set(run: str, clears: int) -> None:
-    with pytest.raises(BikAlreadyDeliveredError, match=r"by dag monday send -1.*if_delivered='skip'.*'resend'"):
-        begin(DONE, run=run, clears=clears, if_delivered=IfDelivered.FAIL)
+@given(checkpoints)
+def test_without_a_list_of_doubts_everything_leased_and_not_settled_is_in_doubt(checkpoint: Checkpoint) -> None:
+    doubt = checkpoint.doubt()
+    if checkpoint.in_doubt is None:
+        assert doubt == Intervals(checkpoint.settled).gaps(checkpoint.leased_to)
+    else:
+        assert doubt == Intervals(checkpoint.in_doubt)

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from airflow_provider_bik.delivery.answers import BACKOFF_CAP, Answer, AnswerClass
 from airflow_provider_bik.delivery.pacing import Pacer
-from airflow_provider_bik.delivery.retry import BACKOFF_CAP, Answer, AnswerClass
 
 GOOD = Answer(means=AnswerClass.CONFIRMED, status=200, cause="")
 FAILED = Answer(means=AnswerClass.UNKNOWN, status=500, cause="")
@@ -70,7 +70,7 @@ def pacer(max_concurrency: int = 8, ceiling: float | None = None, seed: int = 1)
     return Pacer(
         max_concurrency=max_concurrency,
         max_requests_per_second=ceiling,
-        chance=random.Random(seed),
+        rng=random.Random(seed),
     )
 
 
@@ -177,9 +177,9 @@ def test_a_request_that_hung_has_waited_already() -> None:
 
 
 def test_jitter_alone_takes_little_away() -> None:
-    chance = random.Random(1)
+    rng = random.Random(1)
     driver = Driver(pacer(16))
-    driver.drive(5000, lambda _: (GOOD, LATENCY * chance.lognormvariate(-0.5, 1.0)))
+    driver.drive(5000, lambda _: (GOOD, LATENCY * rng.lognormvariate(-0.5, 1.0)))
     assert driver.now < 1.25 * 5000 * LATENCY / 16
 
 

@@ -40,7 +40,7 @@ def test_a_scenario_ends_within_its_expected_ranges(name: str, seed: int) -> Non
 
 def everything_is_confirmed(scenario: Scenario, figures: Figures) -> bool:
     report = figures.report
-    return report.complete and report.confirmed == scenario.requests * scenario.delivery().batch_size == report.read
+    return report.complete and report.confirmed == scenario.requests * scenario.sending().batch_size == report.read
 
 
 @pytest.mark.parametrize("name", names())

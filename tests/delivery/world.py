@@ -8,23 +8,25 @@ import random
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+
+import msgspec
 
 from airflow_provider_bik.delivery import (
     Answer,
     AnswerClass,
     Checkpoint,
-    DeadLetter,
+    Delivery,
     DeliveryReport,
-    DeliverySettings,
+    RejectedEvent,
+    Sending,
     deliver,
-    where_to_begin,
 )
 from airflow_provider_bik.errors import BikStorageError
-from airflow_provider_bik.events import Contract
-from airflow_provider_bik.events.inputs import InputEvent
+from airflow_provider_bik.events.item import EncodedEvent, InputEvent
+from airflow_provider_bik.events.pipeline import Pipeline
+from airflow_provider_bik.events.reasons import Reason, Rejection
 
-NOW = datetime(2026, 11, 24, tzinfo=UTC)
+GOOD = Answer(means=AnswerClass.CONFIRMED, status=200, cause="HTTP 200")
 
 
 class Crash(BaseException):
@@ -32,15 +34,38 @@ class Crash(BaseException):
 
 
 def input_event(number: int) -> InputEvent:
-    raw = {"email": f"c{number}@example.com", "eventName": "ordered", "eventProperties": {"number": number}}
-    return InputEvent(position=number, place=f"[{number}]", raw=raw)
+    result = EncodedEvent(body=b'{"number":%d}' % number, pipeline=Pipeline.REALTIME)
+    return InputEvent(position=number, location=f"[{number}]", result=result)
+
+
+def skipped_event(number: int) -> InputEvent:
+    return InputEvent(position=number, location=f"[{number}]", result=None)
+
+
+def rejected_event(number: int) -> InputEvent:
+    rejection = Rejection(reason=Reason.FIELD_MISSING, detail="eventName")
+    return InputEvent(position=number, location=f"[{number}]", result=rejection, raw={})
+
+
+def numbers(bodies: Sequence[bytes]) -> list[int]:
+    return [json.loads(body)["number"] for body in bodies]
+
+
+async def in_chunks(events: Sequence[InputEvent], size: int = 50) -> AsyncIterator[Sequence[InputEvent]]:
+    for first in range(0, len(events), size):
+        await asyncio.sleep(0)
+        yield events[first : first + size]
+
+
+async def forever() -> None:
+    await asyncio.get_running_loop().create_future()
 
 
 @dataclass
 class Bik:
     """Takes events as it pleases, and remembers how often it stored each."""
 
-    chance: random.Random
+    rng: random.Random
     bad: frozenset[int] = frozenset()
     trouble: float = 0.0
     slowest: float = 0.2
@@ -51,25 +76,25 @@ class Bik:
     async def send(self, events: Sequence[bytes]) -> Answer:
         self.requests += 1
         self.on_request()
-        numbers = [json.loads(body)["eventProperties"]["number"] for body in events]
+        sent = numbers(events)
         try:
-            await asyncio.sleep(self.chance.uniform(0.01, self.slowest))
+            await asyncio.sleep(self.rng.uniform(0.01, self.slowest))
         except asyncio.CancelledError:
             # The sender is gone, but what it sent may have arrived.
-            if self.chance.random() < 0.5 and not self.bad.intersection(numbers):
-                self.stored.update(numbers)
+            if self.rng.random() < 0.5 and not self.bad.intersection(sent):
+                self.stored.update(sent)
             raise
-        mood = self.chance.random()
+        mood = self.rng.random()
         if mood < self.trouble:
-            return self._troubled(numbers, self.chance.randrange(8))
-        if self.bad.intersection(numbers):
-            return Answer(means=AnswerClass.REFUSED, status=400, cause="HTTP 400", message="no")
-        self.stored.update(numbers)
-        return Answer(means=AnswerClass.CONFIRMED, status=200, cause="HTTP 200")
+            return self._troubled(sent, self.rng.randrange(8))
+        if self.bad.intersection(sent):
+            return Answer(means=AnswerClass.REJECTED_BY_BIK, status=400, cause="HTTP 400", message="no")
+        self.stored.update(sent)
+        return GOOD
 
-    def _troubled(self, numbers: Sequence[int], kind: int) -> Answer:
-        if kind in {0, 1, 2} and not self.bad.intersection(numbers):
-            self.stored.update(numbers)
+    def _troubled(self, sent: Sequence[int], kind: int) -> Answer:
+        if kind in {0, 1, 2} and not self.bad.intersection(sent):
+            self.stored.update(sent)
         if kind == 3:
             return Answer.not_sent("no connection")
         if kind == 4:
@@ -81,41 +106,50 @@ class Bik:
 
 @dataclass
 class Disk:
-    """What outlives a crash: the checkpoint and the files of dead letters."""
+    """What outlives a crash: the checkpoint and the files of rejected events.
+
+    Attributes:
+        failing: Decides, for a kind of write ("checkpoint", "rejected"), whether it fails.
+        hanging: Decides whether it never ends.
+    """
 
     checkpoint: Checkpoint | None = None
     files: dict[str, list[int]] = field(default_factory=dict)
     writes: int = 0
-    broken: bool = False
     slowness: float = 0.005
     on_write: Callable[[str], None] = lambda _: None
+    failing: Callable[[str], bool] = lambda _: False
+    hanging: Callable[[str], bool] = lambda _: False
 
-    async def save(self, checkpoint: Checkpoint) -> None:
-        if self.broken:
-            message = "the disk is full"
-            raise BikStorageError(message)
-        self.on_write("before checkpoint")
-        await asyncio.sleep(self.slowness)
+    async def write(self, checkpoint: Checkpoint) -> None:
+        await self.wait("checkpoint")
         self.checkpoint = Checkpoint.from_json(checkpoint.to_json())
         self.writes += 1
         self.on_write("after checkpoint")
 
+    async def wait(self, kind: str) -> None:
+        self.on_write(f"before {kind}")
+        await asyncio.sleep(self.slowness)
+        if self.hanging(kind):
+            await forever()
+        if self.failing(kind):
+            message = "the disk is full"
+            raise BikStorageError(message)
 
-class Letters:
-    """Dead letters of one try, kept in the disk's files."""
+
+class Rejected:
+    """Rejected events of one try, kept in the disk's files."""
 
     def __init__(self, disk: Disk, files: Sequence[str]) -> None:
         self._disk = disk
         self.files = list(files)
 
-    async def write(self, letters: Sequence[DeadLetter]) -> None:
-        if not letters:
-            return
-        self._disk.on_write("before letters")
-        name = f"part {len(self.files)}"
-        self._disk.files[name] = [letter.source.position for letter in letters]
+    async def write(self, events: Sequence[RejectedEvent]) -> None:
+        await self._disk.wait("rejected")
+        name = f"part {len(self._disk.files)}"
+        self._disk.files[name] = [event.event.position for event in events]
         self.files.append(name)
-        self._disk.on_write("after letters")
+        self._disk.on_write("after rejected")
 
     def positions(self) -> list[int]:
         return [position for name in self.files for position in self._disk.files[name]]
@@ -125,16 +159,23 @@ class Letters:
 class Try:
     """What one try of the task left behind."""
 
-    report: DeliveryReport | None
-    letters: Letters
+    report: DeliveryReport
+    rejected: Rejected
 
 
 async def attempt(
-    number: int, bik: Bik, disk: Disk, settings: DeliverySettings, *, stop_after: float | None = None
+    number: int,
+    bik: Bik,
+    disk: Disk,
+    sending: Sending,
+    *,
+    stop_after: float | None = None,
+    everything_in_doubt: bool = False,
 ) -> Try:
     """Run one try; a crash inside ends it without a report."""
-    start = where_to_begin(disk.checkpoint, owner="somebody", run="run", clears=0, now=NOW.isoformat())
-    letters = Letters(disk, start.dead_letters)
+    found = disk.checkpoint or Checkpoint()
+    resume_from = msgspec.structs.replace(found, everything_in_doubt=everything_in_doubt)
+    rejected = Rejected(disk, resume_from.rejected_files)
     stopping = asyncio.Event()
     if stop_after is not None:
         asyncio.get_running_loop().call_later(stop_after, stopping.set)
@@ -144,15 +185,6 @@ async def attempt(
             await asyncio.sleep(0)
             yield [input_event(n) for n in range(first, min(first + 50, number))]
 
-    report = await deliver(
-        chunks(),
-        contract=Contract(now=NOW),
-        send=bik.send,
-        dead_letters=letters,
-        settings=settings,
-        chance=bik.chance,
-        journal=disk,
-        start=start,
-        stopping=stopping,
-    )
-    return Try(report=report, letters=letters)
+    delivery = Delivery(sending=sending, rejected=rejected, checkpoints=disk, resume_from=resume_from)
+    report = await deliver(chunks(), delivery, send=bik.send, rng=bik.rng, stopping=stopping)
+    return Try(report=report, rejected=rejected)

@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_bik.delivery.progress import Intervals
+from airflow_provider_bik.delivery.intervals import Intervals
 
 _pairs = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)).map(sorted).map(tuple))
 
@@ -39,6 +39,15 @@ def test_single_numbers_in_any_order_are_the_same_set(numbers: list[int]) -> Non
 def test_gaps_are_what_is_missing(pairs: list[tuple[int, int]], end: int) -> None:
     gaps = Intervals(pairs).gaps(end)
     assert _members(list(gaps)) == set(range(end)) - _members(pairs)
+
+
+@given(_pairs, _pairs)
+def test_without_leaves_what_is_not_in_the_other_set(
+    pairs: list[tuple[int, int]], other: list[tuple[int, int]]
+) -> None:
+    left = Intervals(pairs).without(Intervals(other))
+    assert _members(list(left)) == _members(pairs) - _members(other)
+    assert left == Intervals(left)
 
 
 @given(_pairs, st.integers(1, 5))

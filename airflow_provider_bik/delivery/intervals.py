@@ -1,4 +1,4 @@
-"""Which positions of the input are done: sets of intervals that stay small however long the input is."""
+"""Sets of positions, kept as intervals, which stay small however long the input is."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
-__all__ = ["Intervals"]
+__all__ = ["Intervals", "Range"]
+
+Range = tuple[int, int]
+"""Positions from the first number up to, not including, the second."""
 
 
 class Intervals:
@@ -28,7 +31,7 @@ class Intervals:
         """Take in every number from ``start`` up to, not including, ``end``."""
         if start >= end:
             return
-        # Neighbours that overlap or touch [start, end) melt into it.
+        # Neighbours that overlap or touch [start, end) become one with it.
         first = bisect_left(self._ends, start)
         last = bisect_right(self._starts, end)
         if first < last:
@@ -82,13 +85,15 @@ class Intervals:
 
     def without(self, other: Intervals) -> Intervals:
         """What is in this set and not in the other."""
-        kept = Intervals()
+        kept, others, first = Intervals(), list(other), 0
         for start, end in self:
-            reached = start
-            for other_start, other_end in other:
-                if other_end > reached and other_start < end:
-                    kept.add(reached, other_start)
-                    reached = max(reached, other_end)
+            while first < len(others) and others[first][1] <= start:
+                first += 1
+            reached, index = start, first
+            while index < len(others) and others[index][0] < end:
+                kept.add(reached, others[index][0])
+                reached = others[index][1]
+                index += 1
             kept.add(reached, end)
         return kept
 

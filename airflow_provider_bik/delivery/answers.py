@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -12,13 +13,16 @@ from http import HTTPStatus
 
 import msgspec
 
-__all__ = ["ANSWERS", "Answer", "AnswerClass", "backoff", "classify", "parse_retry_after"]
+__all__ = ["ANSWERS", "MAX_RETRY_AFTER", "Answer", "AnswerClass", "backoff", "classify", "parse_retry_after"]
 
 BACKOFF_BASE = 0.5
 """Seconds: the longest wait before the second attempt."""
 
 BACKOFF_CAP = 60.0
 """Seconds: no wait of our own choosing is longer."""
+
+MAX_RETRY_AFTER = 86_400.0
+"""Seconds: a server that asks for a longer pause is asked again after a day."""
 
 
 class AnswerClass(StrEnum):
@@ -28,7 +32,7 @@ class AnswerClass(StrEnum):
     NOT_SENT = "not sent"
     UNKNOWN = "unknown"
     THROTTLED = "throttled"
-    REFUSED = "refused"
+    REJECTED_BY_BIK = "rejected by BIK"
     TOO_LARGE = "too large"
     FATAL = "fatal"
 
@@ -56,11 +60,11 @@ ANSWERS = (
     AnswerRow(statuses=frozenset({429}), means=AnswerClass.THROTTLED, then="everything pauses, then retry"),
     AnswerRow(
         statuses=frozenset({400, 422}),
-        means=AnswerClass.REFUSED,
-        then="split in halves until the bad events stand alone; these are dead letters with BIK's message",
+        means=AnswerClass.REJECTED_BY_BIK,
+        then="split in halves until the bad events stand alone; these are rejected, with BIK's message",
     ),
     AnswerRow(
-        statuses=frozenset({413}), means=AnswerClass.TOO_LARGE, then="split; an event too large alone is a dead letter"
+        statuses=frozenset({413}), means=AnswerClass.TOO_LARGE, then="split; an event too large alone is rejected"
     ),
     AnswerRow(
         statuses=frozenset({*range(300, 400), *range(400, 500)} - {400, 408, 409, 413, 422, 425, 429}),
@@ -96,13 +100,15 @@ class Answer:
     Attributes:
         means: Its class.
         status: The HTTP status; None if there was no answer.
+        inner_status: The status in the body of a 2xx, where it is another one; it counts in place of the HTTP status.
         cause: A few safe words for logs: no body, no personal data.
-        message: BIK's own words, for the dead-letter file only.
+        message: BIK's own words, for the file of rejected events only.
         retry_after: Seconds that the server asks to wait.
     """
 
     means: AnswerClass
     status: int | None = None
+    inner_status: int | None = None
     cause: str
     message: str = ""
     retry_after: float | None = None
@@ -110,16 +116,16 @@ class Answer:
     @property
     def may_have_arrived(self) -> bool:
         """Whether BIK may have stored the events although it did not confirm them."""
-        return self.means is AnswerClass.UNKNOWN or (
-            self.means is AnswerClass.THROTTLED and self.status == HTTPStatus.SERVICE_UNAVAILABLE
-        )
+        unavailable = (self.inner_status or self.status) == HTTPStatus.SERVICE_UNAVAILABLE
+        return self.means is AnswerClass.UNKNOWN or (self.means is AnswerClass.THROTTLED and unavailable)
 
     @property
     def advice(self) -> str:
         """What a person should check after a fatal answer."""
-        if self.status is None:
-            return "Check the host and its certificate, and the extra 'ca_file' of the Connection."
-        found = (text for statuses, text in _ADVICE if self.status in statuses)
+        status = self.inner_status or self.status
+        if status is None:
+            return "Check the host and its certificate, and the extras 'ca_file' and 'proxy' of the Connection."
+        found = (text for statuses, text in _ADVICE if status in statuses)
         return next(found, "BIK does not take such requests: check host and extras of the Connection.")
 
     @property
@@ -129,29 +135,27 @@ class Answer:
 
     @classmethod
     def not_sent(cls, cause: str) -> Answer:
-        """No connection, so nothing can have arrived."""
+        """Nothing was sent, so nothing can have arrived."""
         return cls(means=AnswerClass.NOT_SENT, cause=cause)
 
     @classmethod
     def lost(cls, cause: str) -> Answer:
-        """The connection broke after something was sent: nobody knows."""
+        """The connection broke after something was sent: nobody knows whether it arrived."""
         return cls(means=AnswerClass.UNKNOWN, cause=cause)
 
     @classmethod
     def untrusted(cls, cause: str) -> Answer:
-        """The server's certificate or handshake is not to be trusted; nothing was sent."""
+        """The address, certificate or handshake cannot be used; nothing was sent."""
         return cls(means=AnswerClass.FATAL, cause=cause)
 
 
-class _Problem(msgspec.Struct):
-    message: str = ""
-
-
 class _Body(msgspec.Struct):
-    status: int | str | None = None
-    success: bool | None = None
-    errors: list[_Problem] | None = None
-    message: str | None = None
+    """The fields that count; of any type, for a field that is shaped unusually must not hide the others."""
+
+    status: object = None
+    success: object = None
+    errors: object = None
+    message: object = None
 
 
 _read_body = msgspec.json.Decoder(_Body).decode
@@ -166,72 +170,82 @@ def classify(status: int, body: bytes, *, retry_after: float | None = None) -> A
             ``{"status": 400, "errors": [{"message": …}]}``, with the status as number or text.
         retry_after: Seconds, from the header of that name.
     """
-    told = _parse(body)
-    message = _message(told)
+    read = _parse(body)
     means = _MEANING.get(status, AnswerClass.UNKNOWN)
-    cause = f"HTTP {status}"
+    inner, cause = None, f"HTTP {status}"
     if means is AnswerClass.CONFIRMED:
-        means, cause = _inside(told, cause)
-    if status == HTTPStatus.SERVICE_UNAVAILABLE and retry_after is not None:
+        means, inner, cause = _inside(read, cause)
+    if (inner or status) == HTTPStatus.SERVICE_UNAVAILABLE and retry_after is not None:
         means = AnswerClass.THROTTLED
-    return Answer(means=means, status=status, cause=cause, message=message, retry_after=retry_after)
+    message = "; ".join(_messages(read)) if read else ""
+    return Answer(means=means, status=status, inner_status=inner, cause=cause, message=message, retry_after=retry_after)
 
 
-def _inside(told: _Body | None, cause: str) -> tuple[AnswerClass, str]:
+def _inside(read: _Body | None, cause: str) -> tuple[AnswerClass, int | None, str]:
     """What a 2xx means in the light of its body. Public clients of BIK have met errors inside a 200."""
-    inner = None if told is None else _number(told.status)
-    if told is None or inner is None:
-        return AnswerClass.UNKNOWN, f"{cause} with a body that is not BIK's"
+    inner = None if read is None else _number(read.status)
+    if read is None or inner is None:
+        return AnswerClass.UNKNOWN, None, f"{cause} with a body that is not BIK's"
     if inner == HTTPStatus.OK:
-        if told.success is False:
-            return AnswerClass.UNKNOWN, f"{cause} with success false"
-        return AnswerClass.CONFIRMED, cause
+        if _is_false(read.success):
+            return AnswerClass.UNKNOWN, None, f"{cause} with success false"
+        return AnswerClass.CONFIRMED, None, cause
     means = _MEANING.get(inner, AnswerClass.UNKNOWN)
     if means is AnswerClass.CONFIRMED or HTTPStatus.MULTIPLE_CHOICES <= inner < HTTPStatus.BAD_REQUEST:
         means = AnswerClass.UNKNOWN
-    return means, f"{cause} with status {inner} inside"
+    return means, inner, f"{cause} with status {inner} inside"
 
 
 def _parse(body: bytes) -> _Body | None:
     try:
         return _read_body(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 
-def _number(status: int | str | None) -> int | None:
+def _number(status: object) -> int | None:
     if isinstance(status, str):
         return int(status) if status.isascii() and status.isdigit() and len(status) == len("200") else None
-    return status
+    return status if isinstance(status, int) and not isinstance(status, bool) else None
 
 
-def _message(told: _Body | None) -> str:
-    if told is None:
-        return ""
-    return "; ".join(problem.message for problem in told.errors or () if problem.message) or told.message or ""
+def _is_false(success: object) -> bool:
+    return success is False or (isinstance(success, str) and success.strip().lower() == "false")
+
+
+def _messages(read: _Body) -> Iterator[str]:
+    """BIK's words, from ``errors`` or else from ``message``, in whatever of the two forms they come."""
+    errors = read.errors if isinstance(read.errors, list) else []
+    found = [error.get("message") if isinstance(error, dict) else error for error in errors]
+    texts = [text for text in found if isinstance(text, str) and text]
+    yield from texts or ([read.message] if isinstance(read.message, str) and read.message else [])
 
 
 def parse_retry_after(header: str | None, *, now: datetime) -> float | None:
-    """Read a Retry-After header, in seconds or as a date (RFC 9110), as seconds from now; None if it makes no sense.
+    """Read a Retry-After header, in seconds or as a date (RFC 9110).
 
     Args:
         header: The header's value.
-        now: The aware present, against which a date is told.
+        now: The aware present, against which a date is compared.
+
+    Returns:
+        Seconds from now, at most `MAX_RETRY_AFTER`; None if the header makes no sense.
     """
     if header is None:
         return None
     text = header.strip()
     if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,6})?", text):
-        return float(text)
+        return min(float(text), MAX_RETRY_AFTER)
     try:
-        moment = parsedate_to_datetime(text)
-    except ValueError:
+        timestamp = parsedate_to_datetime(text)
+    except (ValueError, TypeError, OverflowError, IndexError):
+        # The parser of the standard library raises any of these for texts that are no dates.
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - now).total_seconds())
+    if timestamp.tzinfo is None:
+        timestamp = timestamp.replace(tzinfo=UTC)
+    return min(max(0.0, (timestamp - now).total_seconds()), MAX_RETRY_AFTER)
 
 
-def backoff(attempt: int, chance: random.Random) -> float:
+def backoff(attempt: int, rng: random.Random) -> float:
     """Seconds to wait after the given failed attempt (1 is the first): exponential, with full jitter, capped."""
-    return chance.uniform(0, min(BACKOFF_CAP, BACKOFF_BASE * 2.0 ** min(attempt - 1, 30)))
+    return rng.uniform(0, min(BACKOFF_CAP, BACKOFF_BASE * 2.0 ** min(attempt - 1, 30)))
