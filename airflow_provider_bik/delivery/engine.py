@@ -177,9 +177,13 @@ class _Engine:
             self.reading is None
             and not self.exhausted
             and self.handler.stop is None
-            and len(self.new_batches) < self.delivery.sending.max_concurrency
+            and self.intake.read < self._sent_to() + self.lease.ahead
             and len(self.outcomes.unwritten) < MOST_UNWRITTEN
         )
+
+    def _sent_to(self) -> int:
+        """The position of the first event that waits to be sent for the first time."""
+        return self.new_batches[0].events[0].event.position if self.new_batches else self.intake.read
 
     def _is_asking(self) -> bool:
         """Whether BIK is being asked, or would be if it had not failed: only such time is silence."""
@@ -309,9 +313,9 @@ class _Engine:
         busy = self.new_batches or self.in_flight or self.handler.retry_queue
         if self.saving is not None or self.delivery.dry_run or not busy:
             return
-        wanted = self.new_batches[-1].end if self.new_batches else 0
-        if self.lease.due(now, wanted=wanted):
-            self.lease.extend(now, wanted=wanted)
+        sent_to, read = self._sent_to(), self.intake.read
+        if self.lease.due(now, sent_to=sent_to, read=read):
+            self.lease.extend(now, sent_to=sent_to, read=read)
             self.saving = asyncio.ensure_future(self._save("running"))
 
     async def _save(self, state: Literal["running", "stopped"], in_doubt: Intervals | None = None) -> None:
