@@ -9,7 +9,7 @@ import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from airflow_provider_bik.errors import BikConfigError, BikInputError, BikStorageError
-from tests.sources.support import WRITERS, attach, read, rows_in, stored
+from tests.inputs.support import WRITERS, attach, read, rows_in, stored
 
 
 @pytest.fixture(params=["a local directory", "an object storage"])

@@ -14,9 +14,9 @@ from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from airflow_provider_bik.errors import BikInputError
 from airflow_provider_bik.events.inputs import InputEvent
-from airflow_provider_bik.sources.files import read_files
-from airflow_provider_bik.sources.formats import format_named
-from airflow_provider_bik.sources.ndjson import input_event
+from airflow_provider_bik.inputs.files import read_files
+from airflow_provider_bik.inputs.formats import format_named
+from airflow_provider_bik.inputs.ndjson import input_event
 from airflow_provider_bik.threads import in_thread
 
 __all__ = ["CHUNK_SIZE", "SLICE_SIZE", "in_chunks", "read_events"]

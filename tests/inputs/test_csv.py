@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_bik.errors import BikInputError
-from airflow_provider_bik.sources import csv_rows
-from tests.sources.support import details, read, rows_in
+from airflow_provider_bik.inputs import csv_rows
+from tests.inputs.support import details, read, rows_in
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ def detached(events: object) -> object:
     """The same input, in a form that another thread can read.
 
     Args:
-        events: What `airflow_provider_bik.sources.read_events` takes; to be called in the task's own thread.
+        events: What `airflow_provider_bik.inputs.read_events` takes; to be called in the task's own thread.
     """
     if AIRFLOW_V_3_0_PLUS:
         return events

@@ -18,7 +18,7 @@ from airflow.providers.common.compat.sdk import ObjectStoragePath
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 
 from airflow_provider_bik.events.inputs import InputEvent
-from airflow_provider_bik.sources import read_events
+from airflow_provider_bik.inputs import read_events
 
 __all__ = ["COMPRESSIONS", "WRITERS", "attach", "details", "read", "rows_in", "stored"]
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import IO
 
-from airflow_provider_bik.sources.ndjson import MAX_LINE_BYTES
+from airflow_provider_bik.inputs.ndjson import MAX_LINE_BYTES
 
 __all__ = ["BrokenArrayError", "items_of"]
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from typing import IO
 
 from airflow_provider_bik.errors import BikInputError
-from airflow_provider_bik.sources.ndjson import MAX_LINE_BYTES, lines_of
-from airflow_provider_bik.sources.rows import NumberedRow, Unreadable
+from airflow_provider_bik.inputs.ndjson import MAX_LINE_BYTES, lines_of
+from airflow_provider_bik.inputs.rows import NumberedRow, Unreadable
 
 __all__ = ["rows_of"]
 

@@ -11,13 +11,13 @@ from airflow.providers.common.compat.sdk import ObjectStoragePath
 from airflow_provider_bik.errors import BikConfigError, BikInputError, BikStorageError
 from airflow_provider_bik.events import Reason, Rejection
 from airflow_provider_bik.events.inputs import InputEvent
-from airflow_provider_bik.sources import csv_rows
-from airflow_provider_bik.sources.compression import plain_bytes
-from airflow_provider_bik.sources.formats import FileFormat, format_of
-from airflow_provider_bik.sources.json_array import BrokenArrayError, items_of
-from airflow_provider_bik.sources.ndjson import input_event, read_line, read_lines
-from airflow_provider_bik.sources.paths import files_of, opened
-from airflow_provider_bik.sources.rows import NumberedRow, Unreadable
+from airflow_provider_bik.inputs import csv_rows
+from airflow_provider_bik.inputs.compression import plain_bytes
+from airflow_provider_bik.inputs.formats import FileFormat, format_of
+from airflow_provider_bik.inputs.json_array import BrokenArrayError, items_of
+from airflow_provider_bik.inputs.ndjson import input_event, read_line, read_lines
+from airflow_provider_bik.inputs.paths import files_of, opened
+from airflow_provider_bik.inputs.rows import NumberedRow, Unreadable
 
 __all__ = ["read_files"]
 
@@ -70,7 +70,7 @@ def _items(file: IO[bytes], name: str, positions: Iterator[int], chosen: FileFor
 
 def _parquet_rows(file: IO[bytes], name: str) -> Iterator[NumberedRow]:
     try:
-        from airflow_provider_bik.sources import parquet  # noqa: PLC0415 - needs an optional extra
+        from airflow_provider_bik.inputs import parquet  # noqa: PLC0415 - needs an optional extra
     except ImportError as error:
         message = (
             f"{name} is a Parquet file. Install the extra: airflow-provider-bik[parquet], on every worker. A retry "

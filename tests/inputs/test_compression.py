@@ -8,8 +8,8 @@ import pytest
 import zstandard
 
 from airflow_provider_bik.errors import BikConfigError, BikInputError, BikStorageError
-from airflow_provider_bik.sources import read_events
-from tests.sources.support import COMPRESSIONS, ndjson, read, rows_in
+from airflow_provider_bik.inputs import read_events
+from tests.inputs.support import COMPRESSIONS, ndjson, read, rows_in
 
 ROWS = [{"id": f"{zlib.crc32(b'%d' % n):x}"} for n in range(50_000)]
 PACKED = [packed for packed in COMPRESSIONS if packed]

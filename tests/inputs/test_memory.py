@@ -8,8 +8,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from airflow_provider_bik.sources import read_events
-from tests.sources.support import COMPRESSIONS, WRITERS
+from airflow_provider_bik.inputs import read_events
+from tests.inputs.support import COMPRESSIONS, WRITERS
 
 ROWS = 100_000
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_bik.errors import BikConfigError
-from tests.sources.support import COMPRESSIONS, WRITERS, details, read, rows_in
+from tests.inputs.support import COMPRESSIONS, WRITERS, details, read, rows_in
 
 ROWS = [{"email": f"customer{n}@example.com", "city": 'Łódź, "old" town\nand more'} for n in range(1500)]
 TEXT_FILES = [name for name in WRITERS if not name.endswith(".parquet")]

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_bik.errors import BikInputError, BikStorageError
-from airflow_provider_bik.sources import MAX_LINE_BYTES, json_array, read_events
-from tests.sources.support import details, read
+from airflow_provider_bik.inputs import MAX_LINE_BYTES, json_array, read_events
+from tests.inputs.support import details, read
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(alphabet='a"\\[]{},: é\n'),

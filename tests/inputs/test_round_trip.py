@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.sources.support import COMPRESSIONS, WRITERS, rows_in
+from tests.inputs.support import COMPRESSIONS, WRITERS, rows_in
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
 NAMES = st.lists(TEXT.filter(str.strip), min_size=1, max_size=4, unique=True)

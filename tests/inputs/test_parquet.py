@@ -14,10 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-import airflow_provider_bik.sources
+import airflow_provider_bik.inputs
 from airflow_provider_bik.errors import BikConfigError, BikInputError, BikStorageError
-from airflow_provider_bik.sources import read_events
-from tests.sources.support import details, read, rows_in
+from airflow_provider_bik.inputs import read_events
+from tests.inputs.support import details, read, rows_in
 
 MOMENT = datetime(2026, 3, 10, 12, 30, 15, 123456, tzinfo=UTC)
 NANOSECONDS = 1_773_145_815_123_456_789
@@ -162,7 +162,7 @@ def test_a_file_that_unpacks_to_far_more_than_its_size_is_refused_before_it_is_r
 def test_without_the_library_the_error_names_the_extra(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(file, pa.table({"id": [1]}))
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    monkeypatch.delitem(sys.modules, "airflow_provider_bik.sources.parquet", raising=False)
-    monkeypatch.delattr(airflow_provider_bik.sources, "parquet", raising=False)
+    monkeypatch.delitem(sys.modules, "airflow_provider_bik.inputs.parquet", raising=False)
+    monkeypatch.delattr(airflow_provider_bik.inputs, "parquet", raising=False)
     with pytest.raises(BikConfigError, match=r"orders.parquet .*airflow-provider-bik\[parquet\]"):
         read(file)

@@ -6,7 +6,7 @@ from typing import Any, overload
 
 import pytest
 
-from tests.sources.support import read, rows_in
+from tests.inputs.support import read, rows_in
 
 
 class Lazy(Sequence[Any]):

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_bik.events import Contract, Reason
-from airflow_provider_bik.sources import MAX_LINE_BYTES
-from airflow_provider_bik.sources import ndjson as module
-from airflow_provider_bik.sources.ndjson import read_lines
+from airflow_provider_bik.inputs import MAX_LINE_BYTES
+from airflow_provider_bik.inputs import ndjson as module
+from airflow_provider_bik.inputs.ndjson import read_lines
 from tests.events.test_fast_path import NOW
 
 EVENT = b'{"email":"a","eventName":"b","eventProperties":{}}'

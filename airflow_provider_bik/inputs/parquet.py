@@ -10,8 +10,8 @@ import pyarrow as pa
 from pyarrow.parquet import ParquetFile
 
 from airflow_provider_bik.errors import BikInputError, BikStorageError
-from airflow_provider_bik.sources.compression import MAX_RATIO, UNCHECKED_BYTES
-from airflow_provider_bik.sources.rows import NumberedRow, Row, Unreadable
+from airflow_provider_bik.inputs.compression import MAX_RATIO, UNCHECKED_BYTES
+from airflow_provider_bik.inputs.rows import NumberedRow, Row, Unreadable
 
 __all__ = ["rows_of"]
 
