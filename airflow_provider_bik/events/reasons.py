@@ -21,8 +21,8 @@ class Reason(StrEnum):
         member.explanation = explanation
         return member
 
-    NOT_READABLE = (
-        "not_readable",
+    UNPARSABLE = (
+        "unparsable",
         "The line, item or row of a file cannot be read; the detail says why. Mend it in the file.",
     )
     NOT_AN_EVENT = "not_an_event", "The item is not a mapping with text keys. Give one mapping an event."
