@@ -1,130 +1,138 @@
-"""The plain bytes of a text file, whether it is compressed or not; a file that unpacks without end is refused."""
+"""The plain bytes of a text file in UTF-8, whether it is compressed or not, and whatever its encoding."""
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
-from typing import IO, Protocol
+import sys
+import zlib
+from collections.abc import Callable
+from typing import IO, cast
 
-from airflow_provider_bik.errors import BikConfigError, BikInputError
+from airflow_provider_bik.errors import BikConfigError
+from airflow_provider_bik.inputs.lines import BLOCK_BYTES
 
-__all__ = ["MAX_RATIO", "UNCHECKED_BYTES", "plain_bytes"]
+__all__ = ["DamagedError", "buffered", "in_utf8", "is_compressed", "uncompressed"]
 
-MAX_RATIO = 1000
-"""Unpacked bytes for one packed byte, at most; what people write stays far below 100."""
-
-UNCHECKED_BYTES = 100_000_000
-"""Unpacked bytes up to which no ratio is too high: they do no harm, and small files may be of one repeated line."""
-
-_BLOCK_BYTES = 256 * 1024
-_ZSTD_PIECE = 1024  # one packed byte of zstd can become 32 KiB, and all of a piece is unpacked at once
-_GZIP, _ZSTD, _UTF8_MARK = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xef\xbb\xbf"
+_UTF8_MARK = b"\xef\xbb\xbf"
+_GZIP, _ZSTD, _ZSTD_SKIPPED = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\x2a\x4d\x18"
 
 
-class _Reader(Protocol):
-    def read(self, size: int, /) -> bytes: ...
+class DamagedError(Exception):
+    """The compressed data of a file is damaged."""
 
 
-def plain_bytes(file: IO[bytes], name: str) -> io.BufferedReader:
-    """Unpack a file as it is read, and leave out a byte order mark.
+def buffered(file: IO[bytes]) -> io.BufferedReader:
+    """Read a file through a buffer, whose `peek` shows a whole block, or all there is."""
+    return _buffered(file.read)
 
-    Its first bytes tell the compression, for a store may unpack on the way what is still called ``.gz``, and no text
-    begins like that.
+
+def is_compressed(start: bytes) -> bool:
+    """Tell by its first bytes whether this is gzip or zstd, or a frame that zstd skips, as pzstd writes it."""
+    return start.startswith((_GZIP, _ZSTD)) or start[1:4] == _ZSTD_SKIPPED
+
+
+def uncompressed(file: io.BufferedReader, where: str) -> io.BufferedReader:
+    """Decompress a file while it is read.
+
+    Its first bytes tell the compression, for a store may decompress on the way what is still called ``.gz``, and no
+    text begins like that.
 
     Args:
-        file: Open, at its beginning; the caller closes it.
-        name: For messages.
+        file: At its beginning; the caller closes it.
+        where: File and directory, for messages.
 
     Raises:
         BikConfigError: It is compressed with zstd, and the library for that is not installed.
-        BikInputError: While reading: it unpacks to far more than events can.
-        EOFError, OSError, zlib.error: While reading: it is damaged.
+        EOFError: It is cut short; also while it is read.
+        DamagedError: While it is read: it is damaged.
     """
-    packed = _Counted(file)
-    buffered: io.BufferedReader = io.BufferedReader(packed, _BLOCK_BYTES)
-    start = buffered.peek()[:4]
+    start = file.peek()
     if start.startswith(_GZIP):
-        buffered = io.BufferedReader(_Unpacked(gzip.GzipFile(fileobj=buffered), packed, name), _BLOCK_BYTES)
-    elif start == _ZSTD or start[1:] == b"\x2a\x4d\x18":  # the latter begins a frame to be skipped, as pzstd writes it
-        buffered = io.BufferedReader(_Unpacked(_Zstd(buffered, name), packed, name), _BLOCK_BYTES)
-    elif not start and name.lower().endswith((".gz", ".zst")):
-        raise EOFError
-    if buffered.peek().startswith(_UTF8_MARK):
-        buffered.read(len(_UTF8_MARK))
-    return buffered
+        return _buffered(_undamaged(cast("IO[bytes]", gzip.GzipFile(fileobj=file)).read, zlib.error))
+    if is_compressed(start):
+        return _unzstd(file, where)
+    return file
 
 
-class _Counted(io.RawIOBase):
-    """Fills every buffer as far as the file goes, so that a peek shows all there is, and counts."""
+def in_utf8(file: io.BufferedReader, encoding: str) -> io.BufferedReader:
+    """Read text of any encoding as UTF-8, without its byte order mark.
 
-    def __init__(self, file: _Reader) -> None:
+    Bytes that have no meaning in the encoding become bytes that have none in UTF-8, so that the line is one rejection.
+    """
+    if codecs.lookup(encoding).name not in {"utf-8", "utf-8-sig"}:
+        file = _buffered(_transcoder(file, encoding))
+    if file.peek().startswith(_UTF8_MARK):
+        file.read(len(_UTF8_MARK))
+    return file
+
+
+def _unzstd(file: io.BufferedReader, where: str) -> io.BufferedReader:
+    try:
+        if sys.version_info >= (3, 14):
+            from compression import zstd  # noqa: PLC0415 - not in every build of Python
+        else:
+            from backports import zstd  # noqa: PLC0415 - an optional extra
+    except ImportError as error:
+        message = (
+            f"{where} is compressed with zstd. Install the extra airflow-provider-bik[zstd] on every worker. A retry "
+            "cannot help before."
+        )
+        raise BikConfigError(message) from error
+    return _buffered(_undamaged(zstd.ZstdFile(file).read, zstd.ZstdError))
+
+
+def _undamaged(read: Callable[[int], bytes], damage: type[Exception]) -> Callable[[int], bytes]:
+    def checked(size: int) -> bytes:
+        try:
+            return read(size)
+        except damage as error:
+            raise DamagedError from error
+
+    return checked
+
+
+def _without_meaning(error: UnicodeError) -> tuple[str, int]:
+    return "\udcff", cast("UnicodeDecodeError", error).end
+
+
+codecs.register_error("bik-without-meaning", _without_meaning)
+
+
+def _transcoder(file: IO[bytes], encoding: str) -> Callable[[int], bytes]:
+    decoder = codecs.getincrementaldecoder(encoding)("bik-without-meaning")
+
+    def read(size: int) -> bytes:
+        while block := file.read(size):
+            if text := decoder.decode(block):
+                return text.encode("utf-8", "surrogatepass")
+        return decoder.decode(b"", final=True).encode("utf-8", "surrogatepass")
+
+    return read
+
+
+class _Filling(io.RawIOBase):
+    """Fills every buffer as far as the file goes."""
+
+    def __init__(self, read: Callable[[int], bytes]) -> None:
         super().__init__()
-        self._file = file
-        self.count = 0
+        self._read = read
+        self._rest = b""
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]
         filled = 0
-        while filled < len(buffer) and (read := self._file.read(len(buffer) - filled)):
-            buffer[filled : filled + len(read)] = read
-            filled += len(read)
-        self.count += filled
+        while filled < len(buffer) and (read := self._rest or self._read(len(buffer) - filled)):
+            # UTF-8 may take more bytes than were asked for.
+            fits = read[: len(buffer) - filled]
+            self._rest = read[len(fits) :]
+            buffer[filled : filled + len(fits)] = fits
+            filled += len(fits)
         return filled
 
 
-class _Unpacked(_Counted):
-    def __init__(self, file: _Reader, packed: _Counted, name: str) -> None:
-        super().__init__(file)
-        self._packed = packed
-        self._name = name
-
-    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]
-        filled = super().readinto(buffer)
-        if self.count > UNCHECKED_BYTES and self.count > MAX_RATIO * self._packed.count:
-            message = (
-                f"{self._name} unpacks to more than {MAX_RATIO} times its size, which events never do, so it is not "
-                "read to its end. Check what wrote it; a retry cannot help."
-            )
-            raise BikInputError(message)
-        return filled
-
-
-class _Zstd:
-    """Unpacks zstd, frame after frame; unlike the library's own reader it notices that a file is cut short."""
-
-    def __init__(self, file: _Reader, name: str) -> None:
-        try:
-            import zstandard  # noqa: PLC0415 - an optional extra
-        except ImportError as error:
-            message = (
-                f"{name} is compressed with zstd. Install the extra: airflow-provider-bik[zstd], on every worker. "
-                "A retry cannot help before."
-            )
-            raise BikConfigError(message) from error
-        self._file = file
-        self._library = zstandard
-        self._frame: zstandard.ZstdDecompressionObj | None = None
-        self._packed = b""
-        self._plain = memoryview(b"")
-
-    def read(self, size: int, /) -> bytes:
-        while not self._plain:
-            piece = self._packed or self._file.read(_ZSTD_PIECE)
-            if not piece:
-                if self._frame is not None:
-                    raise EOFError
-                return b""
-            self._unpack(piece)
-        plain, self._plain = self._plain[:size], self._plain[size:]
-        return bytes(plain)
-
-    def _unpack(self, piece: bytes) -> None:
-        frame = self._frame or self._library.ZstdDecompressor().decompressobj()
-        try:
-            self._plain = memoryview(frame.decompress(piece))
-        except self._library.ZstdError as error:
-            message = "damaged zstd data"
-            raise OSError(message) from error
-        self._frame, self._packed = (None, frame.unused_data) if frame.eof else (frame, b"")
+def _buffered(read: Callable[[int], bytes]) -> io.BufferedReader:
+    return io.BufferedReader(_Filling(read), BLOCK_BYTES)
