@@ -83,16 +83,16 @@ def read_files(
 
 @contextmanager
 def _recognized(path: ObjectStoragePath, reading: Reading, check_columns: CheckColumns | None) -> Iterator[_Content]:
-    try:
-        with opened(path) as file:
+    with opened(path) as file:
+        try:
             yield _File(path=path, reading=reading, check_columns=check_columns).content(file)
-    except (EOFError, DamagedError) as error:
-        what = "cut short" if isinstance(error, EOFError) else "damaged"
-        message = (
-            f"{shown(path)} cannot be read to its end: it is {what}. Check that the upstream task wrote it to its end. "
-            "A retry is safe once it is whole."
-        )
-        raise BikStorageError(message) from error
+        except (EOFError, DamagedError) as error:
+            what = "cut short" if isinstance(error, EOFError) else "damaged"
+            message = (
+                f"{shown(path)} cannot be read: it is {what}. Check that the upstream task wrote it to its end. A "
+                "retry is safe once it is whole."
+            )
+            raise BikStorageError(message) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ __all__ = ["check_path", "files_of", "names_of", "opened", "shown"]
 
 _PATTERN = re.compile(r"[*?[]")
 _LONGEST_PATH = 4096
+_ADVICE = "Check that the upstream task wrote it where this worker can see it. A retry is safe once it is there."
 _USER = re.compile(r"(?<=://)[^/@]*@")
 
 
@@ -56,7 +57,7 @@ def files_of(given: str | ObjectStoragePath) -> list[ObjectStoragePath]:
         BikStorageError: The storage does not answer.
     """
     check_path(str(given))
-    with storage_errors(shown(given)):
+    with storage_errors(f"{shown(given)} cannot be looked up", _ADVICE):
         path = storage_path(given)
         if not _PATTERN.search(path.path) or path.fs.exists(path.path):
             return [path]
@@ -115,7 +116,7 @@ def opened(path: ObjectStoragePath) -> Iterator[IO[bytes]]:
         BikInputError: It is a directory.
         BikStorageError: It cannot be read, also while it is open.
     """
-    with storage_errors(shown(path)):
+    with storage_errors(f"{shown(path)} cannot be read", _ADVICE):
         try:
             file = cast("IO[bytes]", path.open("rb"))  # type: ignore[no-untyped-call]
         except OSError as error:

@@ -13,7 +13,7 @@ from airflow_provider_bik.inputs.lines import MAX_LINE_BYTES
 __all__ = ["REJECTED_KEY", "decode_object", "item_of", "item_of_text"]
 
 REJECTED_KEY = "bik_rejected"
-"""An object with this key, and an ``event`` or a ``row``, is a rejected event; the value is the version of its form."""
+"""An object with this key, and either ``event`` or ``row``, is a rejected event; the value is the form's version."""
 
 _VERSION = 1
 _KEY_IN_TEXT = f'"{REJECTED_KEY}"'.encode()
@@ -72,4 +72,4 @@ def decode_object(text: bytes) -> dict[str, object] | None:
 def _is_rejected(raw: Mapping[object, object]) -> bool:
     """Tell by more than the key, which a table may have as a column."""
     version = raw.get(REJECTED_KEY)
-    return type(version) is int and version == _VERSION and ("event" in raw or "row" in raw)
+    return type(version) is int and version == _VERSION and ("event" in raw) is not ("row" in raw)

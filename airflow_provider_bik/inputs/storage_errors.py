@@ -16,11 +16,12 @@ _LIBRARIES = frozenset(
 
 
 @contextmanager
-def storage_errors(what: str) -> Iterator[None]:
+def storage_errors(what: str, advice: str = "A retry is safe.") -> Iterator[None]:
     """Translate what the libraries of storages raise.
 
     Args:
-        what: File and directory, for the message.
+        what: What happened, such as ``"orders.csv cannot be read"``.
+        advice: What to do.
 
     Raises:
         BikStorageError: The storage does not give it.
@@ -31,10 +32,7 @@ def storage_errors(what: str) -> Iterator[None]:
         # Their libraries need not be installed, so their classes are known by name only; all others go on.
         if not isinstance(error, OSError) and not _is_of_a_storage(error):
             raise
-        message = (
-            f"{what} cannot be read ({type(error).__name__}). Check that the upstream task wrote it where this worker "
-            "can see it. A retry is safe once it is there."
-        )
+        message = f"{what} ({type(error).__name__}). {advice}"
         raise BikStorageError(message) from error
 
 

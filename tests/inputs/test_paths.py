@@ -26,7 +26,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ObjectStor
 
 
 def names(items: object) -> list[str]:
-    return [item.place for item in read(items)]
+    return [item.location for item in read(items)]
 
 
 @pytest.mark.parametrize("name", WRITERS)
