@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import hashlib
 from collections import Counter
-from collections.abc import Generator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from datetime import date, time
+from typing import Any, TypeVar
 from uuid import uuid4
 
-from airflow_provider_bik.errors import BikConfigError, BikDatabaseError, BikError, BikDeliveryIncompleteError
+import msgspec
+from airflow.providers.common.compat.sdk import BaseHook
+from airflow.providers.common.sql.hooks.sql import DbApiHook
 
-if TYPE_CHECKING:
-    from airflow.providers.common.sql.hooks.sql import DbApiHook
+from airflow_provider_bik.errors import BikConfigError, BikDatabaseError, BikDeliveryIncompleteError, BikError
+from airflow_provider_bik.events.item import Item
+from airflow_provider_bik.threads import StopSignal, call_in_thread, run
 
-__all__ = ["Query"]
+__all__ = ["GRACE", "Query", "database_hook", "query_digest", "sql_items", "stoppable"]
+
+GRACE = 1.5
+"""Seconds that the database gets to end a query after the order to stop; whoever ordered it waits for three."""
+
+_T = TypeVar("_T")
 
 _WRONG_QUERY = frozenset({"ProgrammingError", "NotSupportedError", "DataError", "IntegrityError"})
 """DB-API's classes of errors that another try meets again."""
@@ -23,6 +35,46 @@ _SAFE_TO_SHOW = frozenset({"ProgrammingError", "NotSupportedError", "Operational
 
 _UNNAMED = frozenset({"", "?column?"})
 _LONGEST_TEXT = 300
+
+
+def database_hook(conn_id: str) -> DbApiHook:
+    """The hook of a Connection.
+
+    Raises:
+        BikConfigError: It is no Connection of a database.
+    """
+    hook = BaseHook.get_connection(conn_id).get_hook()  # type: ignore[no-untyped-call]
+    if not isinstance(hook, DbApiHook):
+        message = (
+            f"conn_id {conn_id!r} leads to a {type(hook).__name__}, which is no DbApiHook, so it cannot run a query. "
+            "Give the Connection of a database; nothing was sent."
+        )
+        raise BikConfigError(message)
+    return hook
+
+
+def query_digest(*parts: object) -> str:
+    """A digest that tells whether two queries are the same.
+
+    Args:
+        parts: Such as the text of the query and its parameters, of which type and value count.
+    """
+    return hashlib.sha256(msgspec.json.encode(_comparable(parts))).hexdigest()
+
+
+def sql_items(columns: Sequence[str], blocks: Iterable[Sequence[Sequence[object]]]) -> Iterator[Item]:
+    """The rows of a result as items of the input, located by their numbers, counted from 1.
+
+    Args:
+        columns: Their names; may be filled by the time the first block is there.
+        blocks: Of rows.
+    """
+    position = 0
+    for block in blocks:
+        for row in block:
+            raw = dict(zip(columns, row, strict=True))
+            yield Item(position=position, location=f"row {position + 1}", raw=raw)
+            position += 1
 
 
 class Query:
@@ -144,10 +196,10 @@ def _translated(error: Exception, kind: str) -> BikError:
     if kind in _SAFE_TO_SHOW and first_line:
         said = f"{said}: {first_line[:_LONGEST_TEXT]}"
     if kind in _WRONG_QUERY:
-        advice = "Mend sql, or cast the value in it that cannot be read. A retry cannot help; nothing was sent."
+        advice = "Fix sql, or cast the value in it that cannot be read. A retry cannot help; nothing was sent."
         return BikConfigError(f"The database refused the query ({said}). {advice}")
     advice = "Check the database and its Connection. A retry is safe; nothing was sent from this result."
-    return BikDatabaseError(f"The database did not give its rows ({said}). {advice}")
+    return BikDatabaseError(f"The rows of the database could not be read ({said}). {advice}")
 
 
 def _stopped() -> BikDeliveryIncompleteError:
@@ -155,3 +207,62 @@ def _stopped() -> BikDeliveryIncompleteError:
         "The task was told to stop while it read the database. Nothing was sent from this result; a retry is safe and "
         "runs the query again."
     )
+
+
+def stoppable(work: Callable[[], _T], *, stopping: StopSignal, cancel: Callable[[], None]) -> _T:
+    """Do work that blocks, and give it up when told to stop.
+
+    In a thread of its own, because a driver that waits in C for its server lets no signal handler run.
+
+    Args:
+        work: What to do; it should end with an error soon after ``cancel`` was called.
+        stopping: Tells to stop.
+        cancel: Makes the work end; may block itself.
+
+    Raises:
+        BikDeliveryIncompleteError: It did not end in time; its thread is left behind and ends with the process.
+    """
+
+    async def watch() -> _T:
+        ordered = asyncio.ensure_future(stopping.event().wait())
+        working = asyncio.ensure_future(call_in_thread(work))
+        await asyncio.wait({working, ordered}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            cancelling = asyncio.ensure_future(call_in_thread(cancel))
+            await asyncio.wait({working}, timeout=GRACE)
+            cancelling.cancel()
+        ordered.cancel()
+        if working.done():
+            return working.result()
+        working.cancel()
+        message = (
+            "The task was told to stop, and the database did not end its query in time. Nothing was sent from its "
+            "result; a retry is safe and runs the query again."
+        )
+        raise BikDeliveryIncompleteError(message)
+
+    return run(watch(), interrupted=stopping.press)
+
+
+def _comparable(value: object) -> object:  # noqa: PLR0911 - one line a type
+    """A value as JSON that is the same for equal values of one type, in every process."""
+    match value:
+        case str() | None:
+            return value
+        case Mapping():
+            pairs = [[_comparable(key), _comparable(item)] for key, item in value.items()]
+            return {"mapping": sorted(pairs, key=msgspec.json.encode)}
+        case AbstractSet():
+            return {"set": sorted((_comparable(item) for item in value), key=msgspec.json.encode)}
+        case list() | tuple():
+            return [_comparable(item) for item in value]
+        case date() | time():
+            # A class of its own, such as pendulum's, says the same in another way.
+            return {"date" if isinstance(value, date) else "time": value.isoformat()}
+        case bytes() | bytearray() | memoryview():
+            return {"bytes": bytes(value).hex()}
+        case _ if type(value).__repr__ is object.__repr__:
+            # Its text would be an address in memory.
+            return {type(value).__qualname__: _comparable(getattr(value, "__dict__", None))}
+        case _:
+            return {type(value).__qualname__: repr(value)}

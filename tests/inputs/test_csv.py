@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_bik.errors import BikInputError
-from airflow_provider_bik.sources import csv_rows
-from tests.sources.support import details, read, rows_in
+from airflow_provider_bik.inputs import csv_rows
+from tests.inputs.support import details, read, rows_in
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def test_lines_may_end_as_on_windows_and_the_last_one_not_at_all(file: Path) -> 
     file.write_bytes(b'a,b\r\n1,"x\r\ny"\r\n\r\n2,z')
     items = read(file)
     assert [item.raw for item in items] == [{"a": "1", "b": "x\r\ny"}, {"a": "2", "b": "z"}]
-    assert [item.place for item in items] == ["orders.csv:2", "orders.csv:5"]
+    assert [item.location for item in items] == ["orders.csv:2", "orders.csv:5"]
 
 
 def test_white_space_is_part_of_a_cell(file: Path) -> None:
@@ -61,7 +61,7 @@ def test_a_broken_row_is_a_rejection_and_its_neighbours_are_read(file: Path, row
 def test_each_line_that_a_stray_quote_swallows_is_a_rejection_so_that_no_row_is_lost_unseen(file: Path) -> None:
     file.write_bytes(b'a,b\n1,x\n2,"oops\n3,y\n4,"z"\n5,fine\n')
     items = read(file)
-    assert [(item.place, item.raw) for item in items] == [
+    assert [(item.location, item.raw) for item in items] == [
         ("orders.csv:2", {"a": "1", "b": "x"}),
         ("orders.csv:3", '2,"oops'),
         ("orders.csv:4", "3,y"),
@@ -88,7 +88,7 @@ def test_a_row_of_quoted_cells_without_end_is_bounded_too(file: Path, monkeypatc
     file.write_bytes(b'a,b\n"' + b'x\n","' * 50_000 + b'"\n1,2\n')
     items = read(file)
     assert "not CSV: a row longer than 10000 bytes (in lines 2-2502)" in details(items).values()
-    assert items[0].place == "orders.csv:2"
+    assert items[0].location == "orders.csv:2"
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-import airflow_provider_bik.sources
+import airflow_provider_bik.inputs
 from airflow_provider_bik.errors import BikConfigError, BikInputError, BikStorageError
-from airflow_provider_bik.sources import read_events
-from tests.sources.support import details, read, rows_in
+from airflow_provider_bik.inputs import read_items
+from tests.inputs.support import details, read, rows_in
 
 MOMENT = datetime(2026, 3, 10, 12, 30, 15, 123456, tzinfo=UTC)
 NANOSECONDS = 1_773_145_815_123_456_789
@@ -103,7 +103,7 @@ def test_row_groups_are_read_in_order_and_rows_counted_through(file: Path) -> No
     write(file, pa.table({"id": list(range(3001))}), row_group_size=700)
     items = read(file)
     assert [item.raw for item in items] == [{"id": number} for number in range(3001)]
-    assert items[-1].place == "orders.parquet:3001"
+    assert items[-1].location == "orders.parquet:3001"
 
 
 def test_a_table_without_rows_holds_nothing(file: Path) -> None:
@@ -145,7 +145,7 @@ def test_damage_in_the_middle_is_found_and_what_stands_before_it_is_read(file: P
     spot = content.index(b"customer3500@")
     content[spot : spot + 4] = b"XXXX"
     file.write_bytes(content)
-    source = (item.decoded() for item in read_events(str(file)))
+    source = (item.decoded() for item in read_items(str(file)))
     assert [item.position for item in islice(source, 3000)] == list(range(3000))
     with pytest.raises(BikStorageError, match=r"orders.parquet (is damaged|cannot be read)"):
         list(source)
@@ -162,7 +162,7 @@ def test_a_file_that_unpacks_to_far_more_than_its_size_is_refused_before_it_is_r
 def test_without_the_library_the_error_names_the_extra(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(file, pa.table({"id": [1]}))
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    monkeypatch.delitem(sys.modules, "airflow_provider_bik.sources.parquet", raising=False)
-    monkeypatch.delattr(airflow_provider_bik.sources, "parquet", raising=False)
+    monkeypatch.delitem(sys.modules, "airflow_provider_bik.inputs.parquet", raising=False)
+    monkeypatch.delattr(airflow_provider_bik.inputs, "parquet", raising=False)
     with pytest.raises(BikConfigError, match=r"orders.parquet .*airflow-provider-bik\[parquet\]"):
         read(file)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 
-__all__ = ["detached"]
+__all__ = ["materialize"]
 
 
-def detached(events: object) -> object:
+def materialize(events: object) -> object:
     """The same input, in a form that another thread can read.
 
     Args:
-        events: What `airflow_provider_bik.sources.read_events` takes; to be called in the task's own thread.
+        events: What `airflow_provider_bik.inputs.read_items` takes; to be called in the task's own thread.
     """
     if AIRFLOW_V_3_0_PLUS:
         return events

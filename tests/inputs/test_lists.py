@@ -6,7 +6,7 @@ from typing import Any, overload
 
 import pytest
 
-from tests.sources.support import read, rows_in
+from tests.inputs.support import read, rows_in
 
 
 class Lazy(Sequence[Any]):
@@ -53,7 +53,7 @@ def test_slices_shrink_when_items_grow() -> None:
 def test_lazy_sequences_in_a_list_are_read_in_slices_too() -> None:
     lazy = Lazy([{"id": n} for n in range(200)])
     items = read([lazy, {"id": "last"}])
-    assert [item.place for item in items][-2:] == ["[0][199]", "[1]"]
+    assert [item.location for item in items][-2:] == ["[0][199]", "[1]"]
     assert len(lazy.fetched) <= 5
 
 

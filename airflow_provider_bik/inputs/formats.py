@@ -7,15 +7,16 @@ from pathlib import PurePosixPath
 
 from airflow_provider_bik.errors import BikConfigError
 
-__all__ = ["SUFFIXES", "FileFormat", "format_named", "format_of"]
+__all__ = ["SUFFIXES", "FileFormat", "format_named", "format_of", "is_named_compressed"]
 
 
 class FileFormat(StrEnum):
     """What is in a file, apart from its compression."""
 
     NDJSON = "ndjson"
+    """Objects, one a line or one behind the other, or an array; the file's beginning decides."""
     JSON = "json"
-    """An array, or lines as in NDJSON; the first character decides."""
+    """The same."""
     CSV = "csv"
     TSV = "tsv"
     PARQUET = "parquet"
@@ -24,11 +25,11 @@ class FileFormat(StrEnum):
 SUFFIXES = {f".{member.value}": member for member in FileFormat} | {".jsonl": FileFormat.NDJSON}
 """The end of a file's name, without that of its compression -> what is in it."""
 
-_COMPRESSED = {".gz", ".zst"}
+_COMPRESSED = (".gz", ".zst")
 
 
 def format_named(value: str | None) -> FileFormat | None:
-    """The format that an argument ``file_format`` means; None leaves it to the names of the files.
+    """The format that an argument ``file_format`` means; None leaves it to the files.
 
     Raises:
         BikConfigError: There is no such format.
@@ -37,13 +38,18 @@ def format_named(value: str | None) -> FileFormat | None:
         return None if value is None else FileFormat(value)
     except ValueError as error:
         known = ", ".join(repr(member.value) for member in FileFormat)
-        message = f"file_format must be one of {known}, or None to go by each file's name. Nothing was sent."
+        message = f"file_format must be one of {known}, or None to go by each file. Nothing was sent."
         raise BikConfigError(message) from error
 
 
-def format_of(name: str) -> FileFormat:
-    """The format that a file's name tells, NDJSON if it tells none; ``.gz`` and ``.zst`` at its end do not count."""
+def format_of(name: str) -> FileFormat | None:
+    """The format that a file's name tells, if it tells one; ``.gz`` and ``.zst`` at its end do not count."""
     path = PurePosixPath(name.lower())
     if path.suffix in _COMPRESSED:
         path = path.with_suffix("")
-    return SUFFIXES.get(path.suffix, FileFormat.NDJSON)
+    return SUFFIXES.get(path.suffix)
+
+
+def is_named_compressed(name: str) -> bool:
+    """Tell by a file's name whether it should be compressed."""
+    return name.lower().endswith(_COMPRESSED)

@@ -9,7 +9,7 @@ import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from airflow_provider_bik.errors import BikConfigError, BikInputError, BikStorageError
-from tests.sources.support import WRITERS, attach, read, rows_in, stored
+from tests.inputs.support import WRITERS, attach, read, rows_in, stored
 
 
 @pytest.fixture(params=["a local directory", "an object storage"])
@@ -26,7 +26,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ObjectStor
 
 
 def names(items: object) -> list[str]:
-    return [item.place for item in read(items)]
+    return [item.location for item in read(items)]
 
 
 @pytest.mark.parametrize("name", WRITERS)

@@ -17,8 +17,8 @@ import zstandard
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 
-from airflow_provider_bik.events.inputs import InputEvent
-from airflow_provider_bik.sources import read_events
+from airflow_provider_bik.events.item import Item
+from airflow_provider_bik.inputs import read_items
 
 __all__ = ["COMPRESSIONS", "WRITERS", "attach", "details", "read", "rows_in", "stored"]
 
@@ -71,9 +71,9 @@ COMPRESSIONS: Mapping[str, Callable[[bytes], bytes]] = {
 }
 
 
-def read(given: object, **options: Any) -> list[InputEvent]:
+def read(given: object, **options: Any) -> list[Item]:
     """Everything that an input holds; a local path may be given as a `Path`."""
-    source = read_events(str(given) if isinstance(given, Path) else given, **options)
+    source = read_items(str(given) if isinstance(given, Path) else given, **options)
     return [item.decoded() for item in source]
 
 
@@ -85,9 +85,9 @@ def rows_in(given: object, **options: Any) -> list[object]:
     return [item.raw for item in items]
 
 
-def details(items: Iterable[InputEvent]) -> dict[str, str]:
+def details(items: Iterable[Item]) -> dict[str, str]:
     """The place of each item that could not be read -> why."""
-    return {item.place: item.problem.detail for item in items if item.problem}
+    return {item.location: item.problem.detail for item in items if item.problem}
 
 
 def attach(storage: Any, *, conn_id: str | None = None) -> None:

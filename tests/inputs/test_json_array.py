@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_bik.errors import BikInputError, BikStorageError
-from airflow_provider_bik.sources import MAX_LINE_BYTES, json_array, read_events
-from tests.sources.support import details, read
+from airflow_provider_bik.inputs import MAX_LINE_BYTES, json_array, read_items
+from tests.inputs.support import details, read
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(alphabet='a"\\[]{},: é\n'),
@@ -99,7 +99,7 @@ def test_an_array_whose_items_cannot_be_told_apart_is_an_error_after_those_befor
     file: Path, rest: bytes, says: str
 ) -> None:
     file.write_bytes(b'[{"a":1}, ' + rest)
-    source = (item.decoded() for item in read_events(str(file)))
+    source = (item.decoded() for item in read_items(str(file)))
     assert next(source).raw == {"a": 1}
     with pytest.raises(BikInputError, match=rf"orders.json is broken in item [23]: .*{says}"):
         list(source)
@@ -107,7 +107,7 @@ def test_an_array_whose_items_cannot_be_told_apart_is_an_error_after_those_befor
 
 def test_an_array_that_is_cut_short_is_an_error_after_what_can_be_read(file: Path) -> None:
     file.write_bytes(b'[{"a":1}, {"a":2}, {"a"')
-    source = (item.decoded() for item in read_events(str(file)))
+    source = (item.decoded() for item in read_items(str(file)))
     assert [next(source).raw, next(source).raw] == [{"a": 1}, {"a": 2}]
     with pytest.raises(BikStorageError, match=r"orders.json cannot be read \(it is cut short\)"):
         next(source)

@@ -8,8 +8,8 @@ import pytest
 import zstandard
 
 from airflow_provider_bik.errors import BikConfigError, BikInputError, BikStorageError
-from airflow_provider_bik.sources import read_events
-from tests.sources.support import COMPRESSIONS, ndjson, read, rows_in
+from airflow_provider_bik.inputs import read_items
+from tests.inputs.support import COMPRESSIONS, ndjson, read, rows_in
 
 ROWS = [{"id": f"{zlib.crc32(b'%d' % n):x}"} for n in range(50_000)]
 PACKED = [packed for packed in COMPRESSIONS if packed]
@@ -43,7 +43,7 @@ def test_a_packed_file_that_is_cut_short_is_an_error_after_what_can_be_read(
 ) -> None:
     whole = COMPRESSIONS[packed](ndjson(ROWS))
     (tmp_path / f"a.ndjson{packed}").write_bytes(whole[: len(whole) - cut] if cut else b"")
-    source = (item.decoded() for item in read_events(str(tmp_path / f"a.ndjson{packed}")))
+    source = (item.decoded() for item in read_items(str(tmp_path / f"a.ndjson{packed}")))
     seen = list[object]()
     with pytest.raises(BikStorageError, match=rf"a.ndjson{packed} cannot be read \(it is cut short\)"):
         seen.extend(item.raw for item in source)

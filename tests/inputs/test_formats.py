@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_bik.errors import BikConfigError
-from tests.sources.support import COMPRESSIONS, WRITERS, details, read, rows_in
+from tests.inputs.support import COMPRESSIONS, WRITERS, details, read, rows_in
 
 ROWS = [{"email": f"customer{n}@example.com", "city": 'Łódź, "old" town\nand more'} for n in range(1500)]
 TEXT_FILES = [name for name in WRITERS if not name.endswith(".parquet")]
@@ -59,7 +59,7 @@ def test_files_of_different_formats_are_read_one_after_the_other(tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("name", "places"),
+    ("name", "locations"),
     [
         # Each row of the CSV takes two lines.
         ("rows.csv", ["rows.csv:2", "rows.csv:4", "rows.csv:6"]),
@@ -70,9 +70,9 @@ def test_files_of_different_formats_are_read_one_after_the_other(tmp_path: Path)
         ("rows.parquet", ["rows.parquet:1", "rows.parquet:2", "rows.parquet:3"]),
     ],
 )
-def test_a_place_is_where_a_person_finds_the_row(tmp_path: Path, name: str, places: list[str]) -> None:
+def test_a_location_is_where_a_person_finds_the_row(tmp_path: Path, name: str, locations: list[str]) -> None:
     (tmp_path / name).write_bytes(WRITERS[name](ROWS[:3]))
-    assert [item.place for item in read(tmp_path / name)] == places
+    assert [item.location for item in read(tmp_path / name)] == locations
 
 
 @pytest.mark.parametrize("name", TEXT_FILES)

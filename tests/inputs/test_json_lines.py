@@ -8,21 +8,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_bik.events import Contract, Reason
-from airflow_provider_bik.sources import MAX_LINE_BYTES
-from airflow_provider_bik.sources import ndjson as module
-from airflow_provider_bik.sources.ndjson import read_lines
+from airflow_provider_bik.inputs import MAX_LINE_BYTES
+from airflow_provider_bik.inputs import ndjson as module
+from airflow_provider_bik.inputs.ndjson import read_lines
 from tests.events.test_fast_path import NOW
 
 EVENT = b'{"email":"a","eventName":"b","eventProperties":{}}'
 
 
 @given(lines=st.lists(st.sampled_from([b"", b" \t", b"\r", b"{}", b'{"a":1}', b"x" * 30])), block=st.integers(1, 40))
-def test_positions_count_the_items_and_places_count_the_lines(lines: list[bytes], block: int) -> None:
+def test_positions_count_the_items_and_locations_count_the_lines(lines: list[bytes], block: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "_BLOCK_BYTES", block)
         items = list(read_lines(io.BytesIO(b"\n".join(lines)), name="f", positions=count(5)))
     kept = [(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
-    assert [(item.place, item.line) for item in items] == [(f"f:{number}", line) for number, line in kept]
+    assert [(item.location, item.line) for item in items] == [(f"f:{number}", line) for number, line in kept]
     assert [item.position for item in items] == list(range(5, 5 + len(kept)))
 
 
@@ -43,7 +43,7 @@ def test_a_line_that_is_too_long_is_never_sent_even_if_its_beginning_is_an_event
 def test_a_line_that_is_no_object_says_so_once_it_is_decoded(line: bytes) -> None:
     (item,) = read_lines(io.BytesIO(line), name="f", positions=count())
     decoded = item.decoded()
-    assert (decoded.position, decoded.place, decoded.line) == (0, "f:1", None)
+    assert (decoded.position, decoded.location, decoded.line) == (0, "f:1", None)
     assert decoded.problem is not None
     assert decoded.problem.reason is Reason.NOT_READABLE
     assert Contract(now=NOW).encode_line(line) is None

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.sources.support import COMPRESSIONS, WRITERS, rows_in
+from tests.inputs.support import COMPRESSIONS, WRITERS, rows_in
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
 NAMES = st.lists(TEXT.filter(str.strip), min_size=1, max_size=4, unique=True)
@@ -61,7 +61,7 @@ def test_rows_of_text_are_read_from_csv_as_they_were_written(
                     "number!": st.none() | st.integers(-(2**60), 2**60),
                     "moment!": st.none() | st.datetimes(),
                     "list!": st.none() | st.lists(st.none() | TEXT),
-                    "struct!": st.fixed_dictionaries({"a": st.none() | st.decimals(-999, 999, places=2), "b": TEXT}),
+                    "struct!": st.fixed_dictionaries({"a": st.none() | st.decimals(-999, 999, locations=2), "b": TEXT}),
                     "bytes!": st.none() | st.binary(max_size=5),
                 }
             ),

@@ -8,19 +8,19 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from airflow_provider_bik.sources import read_events
-from tests.sources.support import COMPRESSIONS, WRITERS
+from airflow_provider_bik.inputs import read_items
+from tests.inputs.support import COMPRESSIONS, WRITERS
 
 ROWS = 100_000
 
 
 def peak(path: Path) -> int:
     """The most bytes that were held while a file was read, pyarrow's included."""
-    read_events(str(path)).__next__()  # so that what is imported and compiled once does not count
+    read_items(str(path)).__next__()  # so that what is imported and compiled once does not count
     tracemalloc.start()
     most, number = 0, 0
     try:
-        for number, _ in enumerate(read_events(str(path)), start=1):
+        for number, _ in enumerate(read_items(str(path)), start=1):
             if number % 500 == 1:
                 most = max(most, pa.total_allocated_bytes())
         return most + tracemalloc.get_traced_memory()[1]
