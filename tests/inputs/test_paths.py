@@ -91,7 +91,9 @@ def test_a_pattern_that_is_not_understood_is_an_error_that_names_it(place: Objec
         read(str(place / "a**.csv"))
 
 
-@pytest.mark.parametrize("name", ["orders[1].csv", "what?.csv", "a*b.csv", "#1 of 2, 50%.csv", "a%201.csv", "März 10:30:00.CSV"])
+@pytest.mark.parametrize(
+    "name", ["orders[1].csv", "what?.csv", "a*b.csv", "#1 of 2, 50%.csv", "a%201.csv", "März 10:30:00.CSV"]
+)
 def test_a_file_is_a_file_even_if_its_name_looks_like_a_pattern(place: ObjectStoragePath, name: str) -> None:
     stored(place / name, b"id\n1\n")
     stored(place / "orders1.csv", b"id\n2\n")
