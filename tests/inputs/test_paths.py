@@ -13,7 +13,7 @@ from airflow_provider_bik.errors import BikConfigError, BikInputError, BikStorag
 from airflow_provider_bik.events.reading import Reading
 from airflow_provider_bik.inputs import read_items
 from airflow_provider_bik.inputs.paths import shown
-from airflow_provider_bik.inputs.storage_errors import storage_errors
+from airflow_provider_bik.state.storage import storage_errors
 from tests.inputs.support import WRITERS, attach, read, rows_in, stored
 
 
