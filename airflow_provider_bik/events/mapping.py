@@ -20,6 +20,7 @@ from airflow_provider_bik.events.mapping_fields import (
     ValueSpec,
     check_keys,
     checked_name,
+    column_name,
     columns_of,
     extractor,
     invalid_mapping,
@@ -114,7 +115,7 @@ class EventMapping:
                 invalid_mapping(f"{argument} is of type {type(value).__name__} and must be callable")
         for argument in _COLUMN_ARGUMENTS:
             if (column := getattr(self, argument)) is not None:
-                put(argument, checked_name(column, argument))
+                put(argument, column_name(column, argument))
         if self.to_event is not None:
             if given := [name for name in self._given() if name not in _BESIDE_TO_EVENT]:
                 invalid_mapping(f"to_event makes the whole event, so leave out {', '.join(given)}")
@@ -313,10 +314,10 @@ def _name(given: object) -> str | tuple[str, ...] | None:
     if given is None:
         return None
     if not isinstance(given, list | tuple):
-        return checked_name(given, "name")
+        return column_name(given, "name")
     if not given:
         invalid_mapping("name is an empty list")
-    return tuple(checked_name(column, f"name[{index}]") for index, column in enumerate(given))
+    return tuple(column_name(column, f"name[{index}]") for index, column in enumerate(given))
 
 
 def _created_at(given: object) -> str | Column | None:
@@ -324,8 +325,8 @@ def _created_at(given: object) -> str | Column | None:
     if isinstance(spec, Column):
         if spec.cast not in {None, "datetime"}:
             invalid_mapping(f"created_at is a time, so it cannot have the cast {spec.cast}")
-        return spec
-    return None if spec is None else checked_name(spec, "created_at")
+        return spec.name if spec.cast is None else spec
+    return None if spec is None else column_name(spec, "created_at")
 
 
 def _joined(parts: Extractor, reading: Reading) -> Extractor:
@@ -346,7 +347,7 @@ def _unused_columns(used: frozenset[str]) -> Extractor:
 
 
 def _describe_missing(name: str, known: Sequence[str]) -> str:
-    meant = nearest(name, known)
+    meant = nearest(name, known) or nearest(str(path_of(name)[0]), known)
     return f"there is no column {name!r}" + (f"; the nearest is {meant!r}" if meant else "")
 
 

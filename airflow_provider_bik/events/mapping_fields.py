@@ -34,6 +34,7 @@ __all__ = [
     "ValueSpec",
     "check_keys",
     "checked_name",
+    "column_name",
     "columns_of",
     "extractor",
     "invalid_mapping",
@@ -58,7 +59,7 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Column:
     """The value of a column.
 
@@ -103,6 +104,10 @@ class Column:
         """The JSON form, an object."""
         options = {name: getattr(self, name) for name in _COLUMN_KEYS[1:]}
         return {"column": self.name, **{name: value for name, value in options.items() if value is not None}}
+
+    def __repr__(self) -> str:
+        _, *options = self.to_json().items()
+        return f"Column({', '.join([repr(self.name), *(f'{name}={value!r}' for name, value in options)])})"
 
 
 _COLUMN_KEYS = ("column", "cast", "format", "unit", "timezone")
@@ -416,7 +421,7 @@ def _parse_one(value: object, location: str) -> Column | Constant:
         invalid_mapping(f"{location} is an Each, which cannot stand within another value")
     if isinstance(value, Mapping):
         return _parse_json(value, location)
-    return Column(checked_name(value, f"the column of {location}"))
+    return Column(column_name(value, location))
 
 
 def _parse_json(value: Mapping[Any, Any], location: str) -> Column | Constant:
@@ -425,7 +430,7 @@ def _parse_json(value: Mapping[Any, Any], location: str) -> Column | Constant:
         return Constant(value["constant"])
     if "column" not in value or "constant" in value:
         invalid_mapping(f"{location} must have the key column, with or without cast, or the key constant alone")
-    name = checked_name(value["column"], f"the column of {location}")
+    name = column_name(value["column"], location)
     return Column(name, **{key: item for key, item in value.items() if key != "column"})
 
 
@@ -453,6 +458,17 @@ def _check_json(value: object, depth: int = 1) -> None:
 # Checks of names.
 
 
+def column_name(value: object, argument: str) -> str:
+    """Check the value of an argument that takes the name of a column.
+
+    Raises:
+        BikConfigError: It is not text, or blank, or has no UTF-8 form.
+    """
+    if not isinstance(value, str):
+        invalid_mapping(f"{argument} is of type {type(value).__name__} and must be text, the name of a column")
+    return checked_name(value, argument)
+
+
 def checked_name(value: object, what: str) -> str:
     """Check a name.
 
@@ -460,7 +476,7 @@ def checked_name(value: object, what: str) -> str:
         BikConfigError: It is not text, or blank, or has no UTF-8 form.
     """
     if not isinstance(value, str):
-        invalid_mapping(f"{what} is of type {type(value).__name__} and must be text: the name of a column or property")
+        invalid_mapping(f"{what} is of type {type(value).__name__} and must be text")
     if not value.strip():
         invalid_mapping(f"{what} is empty")
     if not has_utf8(value):
