@@ -146,12 +146,13 @@ class Contract:
             phone = self._parse_phone(phone, phone_country)
         if email is not None:
             email = parse_email(email)
-        bad = [outcome for outcome in (email, phone) if isinstance(outcome, Rejection)]
-        event.phone_number = None if isinstance(phone, Rejection) else phone
-        event.email = None if isinstance(email, Rejection) else email
+        bad_phone, bad_email = isinstance(phone, Rejection), isinstance(email, Rejection)
+        event.phone_number = None if bad_phone else phone
+        event.email = None if bad_email else email
         has_identity = event.phone_number is not None or event.email is not None
-        if has_identity and not bad:
+        if has_identity and not bad_phone and not bad_email:
             return None
+        bad = [outcome for outcome in (email, phone) if isinstance(outcome, Rejection)]
         if has_identity and self.reading.on_bad_identity == "drop":
             return bad[0].reason
         if bad:

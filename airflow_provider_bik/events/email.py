@@ -6,17 +6,20 @@ import re
 from functools import lru_cache
 
 from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
-from email_validator.rfc_constants import CASE_INSENSITIVE_MAILBOX_NAMES
+from email_validator.rfc_constants import CASE_INSENSITIVE_MAILBOX_NAMES, EMAIL_MAX_LENGTH
 
 from airflow_provider_bik.events.reasons import Reason, Rejection
 from airflow_provider_bik.events.texts import trim
 
 __all__ = ["parse_email"]
 
-_ORDINARY = re.compile(r"([A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*)@((?:[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*\.)+([A-Za-z]+))")
-"""Local part, domain, and the domain's last name. Of two hyphens in a row the library decides."""
+_ORDINARY = re.compile(
+    r"([A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*)@(?:[a-z0-9]+(?:-[a-z0-9]+)*\.)+([a-z]+)",
+)
+"""Local part and the last name of the domain. Of capitals in a domain and of two hyphens the library decides."""
 
-_LONGEST_LOCAL, _LONGEST_DOMAIN = 64, 63
+_LONGEST_ORDINARY = 64
+"""Characters; no part of so short an address can be too long."""
 
 _SPECIAL = frozenset(name.rpartition(".")[2] for name in SPECIAL_USE_DOMAIN_NAMES)
 _MAILBOXES = frozenset(CASE_INSENSITIVE_MAILBOX_NAMES)
@@ -45,21 +48,16 @@ def parse_email(value: object) -> str | Rejection | None:
         text = trim(text[7:])
     if not text:
         return None
-    address = _read_ordinary(text) or _read(text)
+    address = _read_ordinary(text) or (_read(text) if len(text) <= EMAIL_MAX_LENGTH else None)
     return address if address is not None else Rejection(reason=Reason.EMAIL_INVALID, detail="email")
 
 
 def _read_ordinary(text: str) -> str | None:
     """What the library gives for a text of the most usual form; None if it has to decide."""
-    found = _ORDINARY.fullmatch(text)
-    if found is None:
+    found = _ORDINARY.fullmatch(text) if len(text) <= _LONGEST_ORDINARY else None
+    if found is None or found[2] in _SPECIAL or found[1].lower() in _MAILBOXES:
         return None
-    local, domain, last = found.groups()
-    if len(local) > _LONGEST_LOCAL or len(domain) > _LONGEST_DOMAIN:
-        return None
-    if last.lower() in _SPECIAL or local.lower() in _MAILBOXES:
-        return None
-    return f"{local}@{domain.lower()}"
+    return text
 
 
 @lru_cache(maxsize=_CACHE_SIZE)

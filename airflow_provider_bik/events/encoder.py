@@ -13,6 +13,7 @@ from airflow_provider_bik.events.item import REJECTED_EVENT_KEY, EncodedEvent, I
 from airflow_provider_bik.events.mapping import EventMapping, Plan, call_to_event, keeps_row
 from airflow_provider_bik.events.mapping_fields import Column, Extractor, Row, RowGroup, extractor, is_empty
 from airflow_provider_bik.events.reasons import Reason, Rejection, RejectionError
+from airflow_provider_bik.events.values import plain
 
 __all__ = ["Encoder"]
 
@@ -171,7 +172,7 @@ def _key_of(item: Item, key: Extractor) -> object:
     if item.problem is not None or item.is_row is False or not isinstance(item.raw, Mapping):
         return None
     try:
-        return key(item.raw)
+        return plain(key(item.raw))
     except RejectionError:
         return None
 
@@ -212,9 +213,10 @@ def _decoded(item: Item) -> Item:
 def _unwrapped(item: Item) -> Item:
     """Take an event or a row out of the line of a file of rejected events."""
     raw = item.raw
-    if item.is_row is not None or not isinstance(raw, Mapping) or raw.get(REJECTED_EVENT_KEY) != 1:
+    if item.is_row is not None or not isinstance(raw, Mapping):
         return item
-    if ("event" in raw) is ("row" in raw):
+    mark = raw.get(REJECTED_EVENT_KEY)
+    if type(mark) is not int or mark != 1 or ("event" in raw) is ("row" in raw):
         return item
     attempts = raw.get("attempts")
     return Item(

@@ -1,4 +1,4 @@
-"""What fills a field of an event: a column, a constant, or arrays of these; how it is written, checked and cast."""
+"""What fills a field of an event: a column, a constant, or arrays of these; how it is written, checked and taken."""
 
 from __future__ import annotations
 
@@ -7,23 +7,18 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time
-from decimal import Decimal, InvalidOperation
-from enum import Enum
-from typing import Any, Literal, NoReturn, cast
-from uuid import UUID
+from typing import Any, NoReturn, cast
 
 import msgspec
 
 from airflow_provider_bik.errors import BikConfigError
+from airflow_provider_bik.events.casts import CASTS, CastName, bare_value, format_problem, named, read_json
 from airflow_provider_bik.events.reading import Reading, time_zone
 from airflow_provider_bik.events.reasons import Reason, RejectionError
-from airflow_provider_bik.events.times import UNITS, Unit, localized, read_epoch, read_time
-from airflow_provider_bik.events.values import MAX_DEPTH, MAX_INTEGER, decimal_number, has_utf8, is_null, plain
+from airflow_provider_bik.events.times import UNITS, Unit
+from airflow_provider_bik.events.values import MAX_DEPTH, MAX_INTEGER, has_utf8, is_null, plain
 
 __all__ = [
-    "CASTS",
-    "CastName",
     "Column",
     "Constant",
     "Each",
@@ -45,8 +40,6 @@ __all__ = [
     "path_of",
     "spec_to_json",
 ]
-
-CastName = Literal["number", "integer", "string", "boolean", "datetime", "json"]
 
 Row = Mapping[str, object]
 
@@ -95,8 +88,8 @@ class Column:
             invalid_mapping(f"the unit of column {self.name!r} is none of {', '.join(UNITS)}")
         if self.unit is not None and self.format is not None:
             invalid_mapping(f"column {self.name!r} has a format and a unit; text has the one, a number the other")
-        if self.format is not None:
-            _check_format(self.format, self.name)
+        if self.format is not None and (problem := format_problem(self.format)) is not None:
+            invalid_mapping(f"the format of column {self.name!r} {problem}")
         if self.timezone is not None:
             time_zone(self.timezone)
 
@@ -327,7 +320,7 @@ def _column_extractor(column: Column, reading: Reading) -> Extractor:
     convert, nulls = CASTS[column.cast](column, reading), reading.nulls
 
     def extract(row: Row) -> object:
-        value = _bare(read(row), nulls)
+        value = bare_value(read(row), nulls)
         return None if value is None else convert(value)
 
     return extract
@@ -351,14 +344,12 @@ def nested_extractor(properties: Mapping[str, ValueSpec], reading: Reading) -> E
 
         def make(row: Row) -> object:
             made = {part: extract(row) for part, extract in pairs}
-            return None if all(_bare(value, nulls) is None for value in made.values()) else made
+            return None if all(bare_value(value, nulls) is None for value in made.values()) else made
 
         return make
 
     return grow(tree, is_outermost=True)
 
-
-# Paths.
 
 _STEP = re.compile(r"(?:^|\.)([^.\[\]]+)|\[([0-9]{1,6})\]")
 
@@ -395,7 +386,7 @@ def _reader(name: str) -> Extractor:
 def _step_into(value: object, step: str | int, name: str) -> object:
     value = plain(value)
     if isinstance(value, str | bytes) and value.strip():
-        value = _read_json(value, name)
+        value = read_json(value, name)
     if value is None or is_null(value) or (isinstance(value, str | bytes) and not value.strip()):
         return None
     if isinstance(value, Mapping) and isinstance(step, str):
@@ -403,15 +394,8 @@ def _step_into(value: object, step: str | int, name: str) -> object:
     if isinstance(value, list | tuple) and isinstance(step, int):
         return value[step] if step < len(value) else None
     wanted = "an object" if isinstance(step, str) else "an array"
-    detail = f"{_named(name)} leads into a value of type {type(value).__name__}, where {wanted} is needed"
+    detail = f"{named(name)} leads into a value of type {type(value).__name__}, where {wanted} is needed"
     raise RejectionError(Reason.CAST_FAILED, detail)
-
-
-def _read_json(text: str | bytes, column: str) -> object:
-    try:
-        return _decode(text)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        raise RejectionError(Reason.CAST_FAILED, f"{_named(column)} holds text that is not JSON") from None
 
 
 def _parse_one(value: object, location: str) -> Column | Constant:
@@ -453,9 +437,6 @@ def _check_json(value: object, depth: int = 1) -> None:
         isinstance(value, int) and abs(value) > MAX_INTEGER
     ):
         invalid_mapping(f"a constant holds a number that is not finite, or an integer beyond {MAX_INTEGER}")
-
-
-# Checks of names.
 
 
 def column_name(value: object, argument: str) -> str:
@@ -513,227 +494,3 @@ def invalid_mapping(what: str) -> NoReturn:
     """
     message = f"The mapping is invalid: {what}. Fix it where the DAG makes it; nothing was sent."
     raise BikConfigError(message)
-
-
-# Casts.
-
-Cast = Callable[[Any], object]
-"""From a value that is not null to what BIK is to get; raises `RejectionError`."""
-
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-"""`Decimal` would also read NaN, underscores and the digits of other scripts."""
-
-_COMMA_NUMBER = re.compile(r"[+-]?(?:[0-9]{1,3}(?:\.[0-9]{3})+|[0-9]+)(?:,[0-9]*)?")
-"""A decimal comma, with or without dots between thousands."""
-
-_LONGEST_PLAIN = 100
-"""Digits before or after the point; a decimal with a huge exponent would become megabytes of zeros."""
-
-_TRUTH = {
-    **dict.fromkeys(("true", "t", "yes", "y", "1"), True),
-    **dict.fromkeys(("false", "f", "no", "n", "0"), False),
-}
-
-
-def _bare(value: object, nulls: frozenset[str]) -> object:
-    """The value without numpy's or an enumeration's wrapping, and with one word for null."""
-    value = plain(value)
-    if isinstance(value, Enum):
-        value = plain(value.value)
-    if is_null(value) or (isinstance(value, str) and value in nulls):
-        return None
-    return value
-
-
-def _number(column: Column, reading: Reading) -> Cast:
-    """Read a number: text is read exactly, blank text is null, numbers stay as they are."""
-
-    def convert(value: object) -> object:
-        match value:
-            case str():
-                return _read_number(value, column, reading)
-            case Decimal():
-                return decimal_number(value, _named(column.name))
-            case int() | float() if not isinstance(value, bool):
-                return value
-            case _:
-                raise _failed(value, column)
-
-    return convert
-
-
-def _read_number(text: str, column: Column, reading: Reading) -> int | float | None:
-    text = text.strip()
-    if not text:
-        return None
-    if reading.decimal_comma:
-        if not _COMMA_NUMBER.fullmatch(text):
-            raise _failed(text, column)
-        text = text.replace(".", "").replace(",", ".")
-    try:
-        if _NUMBER.fullmatch(text):
-            return decimal_number(Decimal(text), _named(column.name))
-    except InvalidOperation:  # an exponent of more digits than any number has
-        pass
-    raise _failed(text, column)
-
-
-def _integer(column: Column, reading: Reading) -> Cast:
-    """Read a whole number, also one that a gap in its column has made 7.0; a fraction is none."""
-    number = _number(column, reading)
-
-    def convert(value: object) -> object:
-        found = number(value)
-        if isinstance(found, float):
-            if not math.isfinite(found):
-                raise RejectionError(Reason.NUMBER_NOT_FINITE, _named(column.name))
-            if not found.is_integer():
-                raise _failed(value, column)
-            found = int(found)
-        if isinstance(found, int) and abs(found) > MAX_INTEGER:
-            raise RejectionError(Reason.INTEGER_TOO_LARGE, _named(column.name))
-        return found
-
-    return convert
-
-
-def _string(column: Column, _: Reading) -> Cast:
-    """Write a value as plain text; times stay as they are, for the contract makes text of them in the user's zone."""
-
-    def convert(value: object) -> object:
-        match value:
-            case str():
-                return str.__str__(value)
-            case bool():
-                return "true" if value else "false"
-            case int() | float() | Decimal():
-                return _number_text(value, column)
-            case datetime():
-                return value
-            case date() | time():
-                return value.isoformat()
-            case UUID():
-                return str(value)
-            case _:
-                raise _failed(value, column)
-
-    return convert
-
-
-def _number_text(number: float | Decimal, column: Column) -> str:
-    """Write a number; a whole float as whole, for it is far more often an id in a column with a gap than a measure."""
-    if not (number.is_finite() if isinstance(number, Decimal) else isinstance(number, int) or math.isfinite(number)):
-        raise RejectionError(Reason.NUMBER_NOT_FINITE, _named(column.name))
-    match number:
-        case Decimal():
-            return f"{number:f}" if abs(number.adjusted()) < _LONGEST_PLAIN else str(number)
-        case int():
-            try:
-                return int.__repr__(number)
-            except ValueError:  # Python writes no integer of more than 4300 digits
-                raise _failed(number, column) from None
-        case _ if not number.is_integer():
-            return float.__repr__(number)
-        case _ if abs(number) > MAX_INTEGER:  # it may have lost digits
-            raise RejectionError(Reason.INTEGER_TOO_LARGE, _named(column.name))
-        case _:
-            return str(int(number))
-
-
-def _boolean(column: Column, _: Reading) -> Cast:
-    """Read true or false: of text true, t, yes, y, 1 and their opposites in any case; of numbers 1 and 0."""
-
-    def convert(value: object) -> object:
-        match value:
-            case bool():
-                return value
-            case str():
-                text = value.strip().lower()
-                if not text:
-                    return None
-                if text in _TRUTH:
-                    return _TRUTH[text]
-            case int() | float() | Decimal() if value in (0, 1):
-                return bool(value)
-        raise _failed(value, column)
-
-    return convert
-
-
-def _datetime(column: Column, reading: Reading) -> Cast:
-    """Read a time by its format or unit, or as `times` does; one without a zone is in the column's zone."""
-    zone = reading.zone if column.timezone is None else time_zone(column.timezone)
-
-    def convert(value: object) -> object:
-        if isinstance(value, str) and not value.strip():
-            return None
-        timestamp = _read_timestamp(value, column)
-        if timestamp is None:
-            raise _failed(value, column)
-        return localized(timestamp, zone)
-
-    return convert
-
-
-def _read_timestamp(value: object, column: Column) -> datetime | None:
-    if column.format is not None and isinstance(value, str):
-        try:
-            return datetime.strptime(value.strip(), column.format)  # noqa: DTZ007 - the caller adds the zone
-        except ValueError:
-            return None
-    if column.unit is not None and not isinstance(value, date | bool):
-        if isinstance(value, str):
-            text = value.strip()
-            return read_epoch(Decimal(text), column.unit) if _PLAIN_NUMBER.fullmatch(text) else None
-        return read_epoch(value, column.unit) if isinstance(value, int | float | Decimal) else None
-    return read_time(value)
-
-
-_PLAIN_NUMBER = re.compile(r"-?[0-9]{1,30}(?:\.[0-9]{1,30})?")
-_SAMPLE = datetime(2001, 2, 3, 16, 5, 6, tzinfo=UTC)
-
-
-def _check_format(given: object, column: str) -> None:
-    """A format must be able to say a whole date; one that strptime does not know fails on every row."""
-    try:
-        text = _SAMPLE.strftime(given) if isinstance(given, str) else ""
-        read = datetime.strptime(text, cast("str", given))  # noqa: DTZ007 - only the date counts
-    except (ValueError, TypeError):
-        invalid_mapping(f"the format of column {column!r} is not one that datetime.strptime reads")
-    if read.date() != _SAMPLE.date():
-        invalid_mapping(f"the format of column {column!r} holds no whole date")
-
-
-def _json(column: Column, _: Reading) -> Cast:
-    """Read JSON out of text; blank text is null, and what the driver has read already stays as it is."""
-
-    def convert(value: object) -> object:
-        match value:
-            case str() | bytes():
-                return _read_json(value, column.name) if value.strip() else None
-            case Mapping() | list() | tuple() | bool() | int() | float() | Decimal():
-                return value
-            case _:
-                raise _failed(value, column)
-
-    return convert
-
-
-CASTS: Mapping[CastName, Callable[[Column, Reading], Cast]] = {
-    "number": _number,
-    "integer": _integer,
-    "string": _string,
-    "boolean": _boolean,
-    "datetime": _datetime,
-    "json": _json,
-}
-"""The name in a mapping -> how its cast is made."""
-
-
-def _failed(value: object, column: Column) -> RejectionError:
-    detail = f"{_named(column.name)} of type {type(value).__name__} cannot be read as {column.cast}"
-    return RejectionError(Reason.CAST_FAILED, detail)
-
-
-def _named(column: str) -> str:
-    return f"column {column!r}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from decimal import Decimal
-from functools import cache, lru_cache
+from functools import lru_cache
 
 import phonenumbers
 from phonenumbers import PhoneNumberType, ValidationResult
@@ -15,7 +15,7 @@ from airflow_provider_bik.events.texts import INVISIBLE
 
 __all__ = ["is_region", "parse_phone"]
 
-_E164 = re.compile(r"\+[1-9][0-9]{5,14}")
+_COUNTRY = re.compile(r"\+[1-9][0-9]{0,2}")
 
 _WHOLE = re.compile(r"(\+?[0-9]+)\.0+")
 _FRACTION = re.compile(r"\+?[0-9]+\.[0-9]{1,2}")
@@ -31,6 +31,9 @@ _LONGEST_COUNTRY_CODE = 3
 _MOBILE = (PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE)
 
 _APOSTROPHES = "'\u2018\u2019`"
+_LONGEST = 250
+"""Characters; the library reads no longer text."""
+
 _CACHE_SIZE = 65_536
 
 
@@ -65,6 +68,9 @@ def parse_phone(value: object, region: str | None) -> str | Rejection | None:
             text = str.__str__(value)
             if (number := _read_plain(text)) is not None:
                 return number
+            text = text.strip()
+            if len(text) > _LONGEST:
+                return Rejection(reason=Reason.PHONE_INVALID, detail="phoneNumber")
             text = _cleaned(text)
             if not text:
                 return None
@@ -105,7 +111,7 @@ def _cleaned(text: str) -> str:
     return text
 
 
-@cache
+@lru_cache(maxsize=4096)
 def _ascii(character: str) -> str:
     """One character, in ASCII if it means a character of ASCII here; nothing for one that is not seen."""
     if character in INVISIBLE:
@@ -132,38 +138,34 @@ def _written_out(sign: str, number: str) -> str | None:
 
 
 def _read_plain(text: str) -> str | None:
-    """What the library gives for ``+`` and digits; None if it has to decide.
-
-    The library reads such a text as it stands if nothing at the beginning of the national part may be a prefix that is
-    dialled inside the country only.
-    """
-    if not _E164.fullmatch(text):
-        return None
-    for length in (1, 2, 3):
-        if (plan := _plan(text[1 : 1 + length])) is not None:
-            lengths, prefix = plan
-            national = text[1 + length :]
-            if len(national) not in lengths or national[0] == "0" or (prefix and prefix.match(national)):
-                return None
-            return text
+    """What the library gives for ``+`` and digits; None if it has to decide."""
+    for length in (3, 2, 4):  # the + and the digits of the country; most people live where it has two
+        if (pattern := _plain_numbers(text[:length])) is not None:
+            return text if pattern.fullmatch(text) else None
     return None
 
 
-@cache
-def _plan(country_code: str) -> tuple[frozenset[int], re.Pattern[str] | None] | None:
-    """The lengths of mobile and fixed lines of a country, and the prefix that is dialled inside it."""
-    regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(int(country_code))
-    if regions is None:
+@lru_cache(maxsize=4096)
+def _plain_numbers(country: str) -> re.Pattern[str] | None:
+    """The numbers of a country that the library reads as they stand: as long as its mobile or fixed lines are.
+
+    The national part must not begin with a zero or with what may be a prefix that is dialled inside the country only.
+    """
+    if not _COUNTRY.fullmatch(country):
         return None
-    metadata = phonenumbers.PhoneMetadata.metadata_for_region_or_calling_code(int(country_code), regions[0])
+    code = int(country)
+    regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(code, ("",))
+    metadata = phonenumbers.PhoneMetadata.metadata_for_region_or_calling_code(code, regions[0]) if regions[0] else None
     if metadata is None:
         return None
-    lengths: set[int] = set()
-    for kind in (metadata.mobile, metadata.fixed_line):
-        if kind is not None:
-            lengths.update(kind.possible_length)
+    kinds = (metadata.mobile, metadata.fixed_line)
+    lengths = {length for kind in kinds if kind is not None for length in kind.possible_length if length > 0}
+    if not lengths:
+        return None
     prefix = metadata.national_prefix_for_parsing
-    return frozenset(lengths), None if prefix is None else re.compile(prefix)
+    without_prefix = "" if prefix is None else f"(?!{prefix})"
+    rest = "|".join(f"[0-9]{{{length - 1}}}" for length in sorted(lengths, reverse=True))
+    return re.compile(rf"\{country}{without_prefix}[1-9](?:{rest})")
 
 
 @lru_cache(maxsize=_CACHE_SIZE)

@@ -103,7 +103,7 @@ long = st.builds(
 )
 
 
-@settings(max_examples=3000)
+@settings(max_examples=1000)
 @given(text=texts | addresses | long)
 def test_the_short_cut_gives_what_the_library_gives(text: str) -> None:
     ordinary = module._read_ordinary(text)  # noqa: SLF001 - that it agrees is the point
@@ -112,7 +112,7 @@ def test_the_short_cut_gives_what_the_library_gives(text: str) -> None:
         assert ordinary == module._read.__wrapped__(text)  # noqa: SLF001
 
 
-@settings(max_examples=1500)
+@settings(max_examples=500)
 @given(text=texts | addresses | long, before=st.sampled_from(["", " ", "\u200b", "mailto:"]))
 def test_whatever_is_accepted_is_what_the_library_accepts(text: str, before: str) -> None:
     outcome = parse_email(before + text)

@@ -33,7 +33,7 @@ from airflow_provider_bik.events import (
     Reason,
     Rejection,
 )
-from airflow_provider_bik.events.mapping_fields import CASTS
+from airflow_provider_bik.events.casts import CASTS
 from airflow_provider_bik.events.times import UNITS
 from airflow_provider_bik.events.values import MAX_DEPTH, MAX_INTEGER
 

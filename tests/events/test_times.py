@@ -202,7 +202,7 @@ mutated = st.builds(
 )
 
 
-@settings(max_examples=2000)
+@settings(max_examples=800)
 @given(text=mutated | st.lists(pieces, max_size=8).map("".join) | st.from_regex(GRAMMAR, fullmatch=True))
 def test_nothing_but_what_the_grammar_makes_is_read(text: str) -> None:
     if isinstance(parse_time(text, timezone=UTC, now=NOW), datetime):
