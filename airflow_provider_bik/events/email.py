@@ -43,12 +43,15 @@ def parse_email(value: object) -> str | Rejection | None:
     """
     if not isinstance(value, str):
         return Rejection(reason=Reason.FIELD_TYPE, detail=f"email is of type {type(value).__name__}")
-    text = trim(str.__str__(value))
+    text = str.__str__(value)
+    if (address := _read_ordinary(text)) is not None:
+        return address
+    text = trim(text)
     if text[:7].lower() == "mailto:":
         text = trim(text[7:])
     if not text:
         return None
-    address = _read_ordinary(text) or (_read(text) if len(text) <= EMAIL_MAX_LENGTH else None)
+    address = _read(text) if len(text) <= EMAIL_MAX_LENGTH else None
     return address if address is not None else Rejection(reason=Reason.EMAIL_INVALID, detail="email")
 
 

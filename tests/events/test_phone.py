@@ -29,7 +29,7 @@ EXAMPLES = examples()
 TEXTS = [phonenumbers.format_number(number, E164) for _, number in EXAMPLES]
 
 
-def refused(value: object, region: str | None = None) -> Reason:
+def reason_of(value: object, region: str | None = None) -> Reason:
     outcome = parse_phone(value, region)
     assert isinstance(outcome, Rejection), outcome
     return outcome.reason
@@ -84,7 +84,7 @@ def test_blank_text_is_no_number(written: str) -> None:
 
 @pytest.mark.parametrize("written", ["98765 43210", "919876543210", 919876543210, 919876543210.0, "0612345678"])
 def test_a_number_without_a_country_is_not_guessed_into_one(written: object) -> None:
-    assert refused(written) is Reason.PHONE_COUNTRY_MISSING
+    assert reason_of(written) is Reason.PHONE_COUNTRY_MISSING
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_with_a_region_national_numbers_are_read(written: object) -> None:
     ],
 )
 def test_what_is_not_exactly_one_number_is_rejected(written: object) -> None:
-    assert refused(written, "IN") is Reason.PHONE_INVALID
+    assert reason_of(written, "IN") is Reason.PHONE_INVALID
 
 
 @pytest.mark.parametrize(
@@ -141,12 +141,12 @@ def test_what_is_not_exactly_one_number_is_rejected(written: object) -> None:
     ],
 )
 def test_a_region_does_not_claim_what_is_no_number_of_its_own(written: str, region: str) -> None:
-    assert refused(written, region) is Reason.PHONE_INVALID
+    assert reason_of(written, region) is Reason.PHONE_INVALID
 
 
 @pytest.mark.parametrize("value", [True, [], b"+491234567", {}, object()])
 def test_other_types_are_rejected(value: object) -> None:
-    assert refused(value) is Reason.FIELD_TYPE
+    assert reason_of(value) is Reason.FIELD_TYPE
 
 
 def test_a_region_is_a_code_of_iso_3166() -> None:
