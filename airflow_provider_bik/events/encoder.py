@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -18,6 +19,8 @@ from airflow_provider_bik.events.values import plain
 __all__ = ["Encoder"]
 
 _MAPPING_MISSING = Rejection(reason=Reason.MAPPING_MISSING, detail="a row out of a file of rejected events")
+
+_names_no_number = re.compile(rb"[:,\[]\s*-?(?:NaN|Infinity)\b").search
 
 _decode = msgspec.json.Decoder().decode
 
@@ -66,6 +69,11 @@ class Encoder:
         """
         if self.mapping is not None:
             self.mapping.check_columns(columns, where)
+
+    @property
+    def columns_check(self) -> Callable[[Sequence[str], str], None] | None:
+        """`check_columns`; None without a mapping, for nobody knows then which keys of an event are needed."""
+        return None if self.mapping is None else self.check_columns
 
     @property
     def fingerprint(self) -> str:
@@ -196,7 +204,7 @@ def _decoded(item: Item) -> Item:
         try:
             raw = _decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            problem = Rejection(reason=Reason.UNPARSABLE, detail="not JSON")
+            problem = Rejection(reason=Reason.UNPARSABLE, detail=_not_json(line))
         else:
             if not isinstance(raw, dict):
                 problem = Rejection(reason=Reason.UNPARSABLE, detail="not a JSON object")
@@ -208,6 +216,10 @@ def _decoded(item: Item) -> Item:
         attempts=item.attempts,
         is_row=item.is_row,
     )
+
+
+def _not_json(line: bytes) -> str:
+    return "not JSON, which has no NaN and no Infinity: write null" if _names_no_number(line) else "not JSON"
 
 
 def _unwrapped(item: Item) -> Item:

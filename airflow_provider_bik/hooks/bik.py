@@ -190,7 +190,7 @@ class BikHook(HttpHook):
         how = reading or Reading()
         rule = pipeline if isinstance(pipeline, PipelineRule) else PipelineRule(mode=cast("Mode", pipeline))
         encoder = Encoder(contract=Contract(now=datetime.now(UTC), rule=rule, reading=how), mapping=mapping)
-        return encoder.encode_all(read_items(events, how, encoder.check_columns))
+        return encoder.encode_all(read_items(events, how, encoder.columns_check))
 
     def test_connection(self) -> tuple[bool, str]:
         """Check the Connection against BIK, without sending an event.
