@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import count, pairwise
 from pathlib import Path
 from typing import Any
@@ -104,6 +104,14 @@ def test_a_run_by_hand_without_a_logical_date_is_refused_with_the_remedy(
     orders.run(None)
     assert not orders.runs[-1].succeeded
     assert "Trigger it with a logical date" in orders.errors[0]
+    check(orders.runs, orders.errors, bik)
+
+
+def test_a_window_that_is_not_over_is_not_sent(bik: Sandbox, tmp_path: Path) -> None:
+    orders = Orders(SCHEDULES["hourly"].of_dag(), tmp_path)
+    orders.run(datetime.now(UTC) + timedelta(hours=2))
+    assert not orders.runs[-1].succeeded
+    assert "is not over" in orders.errors[0]
     check(orders.runs, orders.errors, bik)
 
 

@@ -29,7 +29,7 @@ START = datetime(2026, 1, 5, tzinfo=UTC)
 
 HOURS = 24 * 7 * 4
 KOLKATA, BERLIN = "Asia/Kolkata", "Europe/Berlin"
-REMEDIES = ("CronDataIntervalTimetable", "logical date")
+REMEDIES = ("CronDataIntervalTimetable", "logical date", "Retry after the end")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
