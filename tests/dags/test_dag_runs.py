@@ -205,6 +205,7 @@ def test_the_daily_dag_the_backfill_and_airflows_own_backfill_send_each_day_once
         assert dag.next_dagrun_data_interval_start == midnight(CUT_OVER + ONE_DAY)
 
 
+@pytest.mark.usefixtures("airflow_db")
 def test_a_backfill_of_early_days_makes_no_runs_between_them_and_the_first_day() -> None:
     dag: Any = DagBag().get_dag(DAILY)
     timetable: Any = coerce_to_core_timetable(dag.timetable)
