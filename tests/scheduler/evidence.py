@@ -90,7 +90,8 @@ class State:
     @property
     def owners(self) -> list[str]:
         """The tries that have worked at it, the newest last."""
-        return (self.generation or {"owners": []})["owners"]
+        owners: list[str] = (self.generation or {"owners": []})["owners"]
+        return owners
 
     def checkpoint(self, owner: str | None = None) -> dict[str, Any] | None:
         """The checkpoint of one try, by default of the newest one that has written any; None if there is none."""
