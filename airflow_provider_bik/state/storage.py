@@ -208,12 +208,14 @@ class Folder:
             else:
                 _write_object(target, content)
 
-    def names(self) -> list[str]:
-        """The names of the files and folders in it, sorted; none if it does not exist.
+    def names(self, folder: str = "") -> list[str]:
+        """The names of the files and folders in it, or in a folder of it, sorted; none if it does not exist.
 
         Raises:
             BikStorageError: It cannot be listed.
         """
+        if folder:
+            return self.folder(folder).names()
         fs: Any = self._path.fs
         fs.invalidate_cache(self._path.path)
         with storage_errors(f"{self} cannot be listed"):
