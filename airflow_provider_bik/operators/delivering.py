@@ -123,7 +123,7 @@ class Delivering:
         if isinstance(began, Delivered):
             log.warning("%s was delivered before%s; nothing is sent.", piece.delivery, began.by and f", by {began.by}")
             return Ended(report=cast("ReportDict", began.report))
-        self.task.note_record(piece.folder)
+        self.task.note_record(piece.folder, kept_here=piece.folder is None)
         self._check_hold(piece, in_doubt=began.generation.everything_in_doubt)
         ended = self._send_or_begin_anew(began, piece)
         if self.given.grows and began.is_of_another_run and ended.error is None and ended.step_aside is None:
