@@ -254,6 +254,20 @@ class _Source:
         return there
 
 
+    def need(self, bracket: bytes) -> None:
+        """Take the next byte that is no white space.
+
+        Raises:
+            _BrokenError: It is not this one.
+            EOFError: There is none.
+        """
+        if not self.take(bracket):
+            if not self.text[self.at :].strip(_SPACE):
+                raise EOFError
+            message = "something stands beside the arrays in an array"
+            raise _BrokenError(message)
+
+
 def _arrays(source: _Source) -> Iterator[bytes]:
     """The items of an array, or of several one behind the other, as pages of an API are written."""
     while source.take(b"["):
@@ -268,13 +282,11 @@ def _pages(source: _Source) -> Iterator[bytes]:
     while source.take(b"["):
         is_open = not source.take(b"]")
         while is_open:
-            if not source.take(b"["):
-                message = "it stands beside arrays and is none"
-                raise _BrokenError(message)
+            source.need(b"[")
             yield from _array(source)
             is_open = source.take(b",")
-            if not is_open and not source.take(b"]"):
-                raise EOFError
+            if not is_open:
+                source.need(b"]")
     if source.text[source.at :].strip(_SPACE):
         message = "something follows its end"
         raise _BrokenError(message)
