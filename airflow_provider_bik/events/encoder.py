@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from airflow_provider_bik.events.contract import Contract
+from airflow_provider_bik.events.hints import Hints
 from airflow_provider_bik.events.item import REJECTED_EVENT_KEY, EncodedEvent, InputEvent, Item
 from airflow_provider_bik.events.mapping import EventMapping, Plan, call_to_event, keeps_row
 from airflow_provider_bik.events.mapping_fields import Column, Extractor, Row, RowGroup, extractor, is_empty
@@ -53,9 +54,9 @@ class Encoder:
         Each item gives one event and keeps its position, except with a ``group_by``: then the rows of one event give
         one, and positions are counted anew, from 0.
         """
-        if self.mapping is None or self.mapping.group_by is None:
-            return map(self._encode, items)
-        return self._encode_groups(items, self.mapping.group_by)
+        grouped = None if self.mapping is None else self.mapping.group_by
+        events = map(self._encode, items) if grouped is None else self._encode_groups(items, grouped)
+        return events if self.contract.hints is None else _concluded(events, self.contract.hints)
 
     def check_columns(self, columns: Sequence[str], where: str) -> None:
         """Check that the columns which the mapping uses are there.
@@ -149,6 +150,11 @@ class Encoder:
     @staticmethod
     def _opened(items: Iterable[Item]) -> Iterator[Item]:
         return (_unwrapped(item if item.line is None else _decoded(item)) for item in items)
+
+
+def _concluded(events: Iterator[InputEvent], hints: Hints) -> Iterator[InputEvent]:
+    yield from events
+    hints.conclude()
 
 
 def _groups(items: Iterable[Item], key: Extractor, nulls: frozenset[str]) -> Iterator[list[Item]]:

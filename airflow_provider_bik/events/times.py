@@ -32,6 +32,7 @@ __all__ = [
     "EARLIEST",
     "UNITS",
     "Unit",
+    "check_time",
     "localized",
     "parse_time",
     "read_epoch",
@@ -103,7 +104,11 @@ def parse_time(value: object, *, timezone: tzinfo, now: datetime) -> datetime | 
     Returns:
         An aware time, or a rejection that names what is wrong without the value.
     """
-    timestamp = read_time(value)
+    return check_time(read_time(value), value, timezone=timezone, now=now)
+
+
+def check_time(timestamp: datetime | None, value: object, *, timezone: tzinfo, now: datetime) -> datetime | Rejection:
+    """Check what `read_time` has made of a ``createdAt``; the arguments and the outcome are those of `parse_time`."""
     if timestamp is None:
         return _rejected(value)
     if timestamp.tzinfo is not UTC:

@@ -253,7 +253,6 @@ class _Source:
         self.at += there
         return there
 
-
     def need(self, bracket: bytes) -> None:
         """Take the next byte that is no white space.
 

@@ -9,7 +9,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_bik.delivery import ReportDict, Sending, parse_max_rejected
 from airflow_provider_bik.errors import BikConfigError, BikError
-from airflow_provider_bik.events import Contract, Encoder, EventMapping, Mode, PipelineRule, Reading
+from airflow_provider_bik.events import Contract, Encoder, EventMapping, Hints, Mode, PipelineRule, Reading
 from airflow_provider_bik.hooks.bik import BikHook
 from airflow_provider_bik.operators.delivering import Delivering, Ended, add_reports
 from airflow_provider_bik.operators.event_input import unwrap, wrap
@@ -147,7 +147,8 @@ class BikSendEventsOperator(BaseOperator):
 
     @events.setter
     def events(self, value: object) -> None:
-        self._events = wrap(value)
+        # Airflow assigns it anew when it has rendered it, and stores what it then reads.
+        self._events = wrap(value, is_rendered=hasattr(self, "_events"))
 
     def execute(self, context: Context) -> ReportDict:
         """Deliver, then say how it ended."""
@@ -184,7 +185,9 @@ class BikSendEventsOperator(BaseOperator):
             hook=BikHook(self.bik_conn_id),
             given=self._input(context),
             encoder=Encoder(
-                contract=Contract(now=task.attempt.now, rule=self._rule(context), reading=self.reading),
+                contract=Contract(
+                    now=task.attempt.now, rule=self._rule(context), reading=self.reading, hints=Hints(self.log.info)
+                ),
                 mapping=self.mapping,
             ),
             sending=self.sending,
