@@ -81,8 +81,8 @@ class Counts(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         if total:
             reasons = grouped_text(self.dropped_identities, self.dropped_identity_examples)
             said.append(
-                f"{total} events have an e-mail address or telephone number that is none, and go out without it, by "
-                f"the other one: {reasons}. With on_bad_identity='reject' they are rejected."
+                f"An e-mail address or telephone number that cannot be used is left out of {total} events, which go "
+                f"out by the other one: {reasons}. With on_bad_identity='reject' they are rejected."
             )
         undated = self.pipelines[Pipeline.REALTIME] - self.dropped_created_at
         if self.pipelines[Pipeline.MIGRATION] and undated > 0:

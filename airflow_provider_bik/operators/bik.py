@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 __all__ = ["BikSendEventsOperator"]
+
+log = logging.getLogger(__name__)
 
 _TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
@@ -186,7 +189,7 @@ class BikSendEventsOperator(BaseOperator):
             given=self._input(context),
             encoder=Encoder(
                 contract=Contract(
-                    now=task.attempt.now, rule=self._rule(context), reading=self.reading, hints=Hints(self.log.info)
+                    now=task.attempt.now, rule=self._rule(context), reading=self.reading, hints=Hints(log.info)
                 ),
                 mapping=self.mapping,
             ),
