@@ -174,9 +174,9 @@ def test_k10_a_file_that_is_cut_short_is_never_a_whole_one(shop: Shop) -> None:
         "c.ndjson.gz": gzip.compress("\n".join(OBJECTS * 99).encode())[:-9],
         "d.ndjson.gz": b"",
     }.items():
-        outcome = shop.send(shop.file(name, content), ORDERS)
-        assert outcome.error is not None
-        assert "cut short" in outcome.error or "json_path" in outcome.error
+        reading = Reading(json_path="orders" if name == "b.json" else None)
+        outcome = shop.send(shop.file(name, content), ORDERS, reading=reading)
+        assert "cut short" in (outcome.error or "")
 
 
 # K11: what is no text
@@ -209,6 +209,7 @@ def test_k10_a_file_that_is_cut_short_is_never_a_whole_one(shop: Shop) -> None:
         ("orders.csv", b"", "no header line"),
         ("orders.csv", b"\n\n", "no header line"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "content",
 )
 def test_s24_k11_what_is_something_else_is_one_error_that_says_what(
     shop: Shop, name: str, content: bytes, says: str
@@ -230,6 +231,7 @@ def test_s24_k11_what_is_something_else_is_one_error_that_says_what(
         ("orders.json", "[[]]"),
         ("orders.json.gz", gzip.compress(b"")),
     ],
+    ids=lambda value: value if isinstance(value, str) else "content",
 )
 def test_k11_a_file_that_holds_nothing_is_nothing_to_send(shop: Shop, name: str, content: str | bytes) -> None:
     outcome = shop.send(shop.file(name, content), ORDERS)
