@@ -81,7 +81,7 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             ``replaced``: another generation was begun in its place.
         note: The same in words.
         run: The task instance that works, or has worked, at it.
-        clears: Of its last try; see `Attempt`.
+        clears: Numbers that a clear of the task changes and a retry does not, as its last try saw them.
         owners: Its tries, the newest last; only that one may send.
         began_at: ISO 8601; what is "now" for every event of the generation.
         ended_at: ISO 8601; empty while it is open.
