@@ -42,6 +42,7 @@ from airflow_provider_bik.events import (  # noqa: E402 - as above
     Reason,
     Rejection,
 )
+from airflow_provider_bik.events.forms import FORMS  # noqa: E402 - as above
 from airflow_provider_bik.events.mapping_fields import CASTS  # noqa: E402 - as above
 from airflow_provider_bik.events.pipeline import RULE  # noqa: E402 - as above
 from airflow_provider_bik.get_provider_info import get_provider_info  # noqa: E402 - as above
@@ -202,15 +203,6 @@ def _outcome(made: Mapping[str, object] | Rejection, field: str) -> str:
     return f"`{msgspec.json.encode(made[field]).decode()}`" if field in made else "left out, as null"
 
 
-def _shown(value: object) -> str:
-    """An example as a person writes it; marks that cannot be seen by their numbers."""
-    text = value if isinstance(value, str) else _python(value)
-    if not text:
-        return "an empty text"
-    visible = "".join(each if each.isprintable() and each != "\u3000" else f"\\u{ord(each):04x}" for each in text)
-    return f"`{visible}`" if visible.strip() == visible else f"`{visible.replace(' ', '␠')}`"
-
-
 def _python(value: object) -> str:
     """A value as Python code, the same in every process."""
     if isinstance(value, set):
@@ -218,60 +210,20 @@ def _python(value: object) -> str:
     return repr(value).replace("datetime.", "").replace("tzinfo=timezone.utc", "tzinfo=UTC")
 
 
-_PHONES = (
-    "+919812345670",
-    "+91 98123-45670",
-    "0091 98123 45670",
-    "tel:+91-98123-45670",
-    "'+919812345670",
-    "\u202a+919812345670\u202c",
-    "＋919812345670",
-    "+91 09812345670",
-    "+44 (0)20 7946 0018",
-    "09812345670",
-    "9812345670",
-    "919812345670.0",
-    919812345670.0,
-    "9.19812345671E+11",
-    "9.19812E+11",
-    "+919812345670 x12",
-    "+919812345670 / +919812345671",
-    "98123",
-    "N/A",
-    "",
-    r"\N",
-)
-
-
-def _phones() -> list[str]:
+def _forms(field: str) -> list[str]:
     rows = []
-    for value in _PHONES:
-        outcomes = [
-            _outcome(_made({"phoneNumber": value}, Reading(default_region=region)), "phoneNumber")
-            for region in (None, "IN")
-        ]
-        rows.append([_shown(value) + ("" if isinstance(value, str) else ", a number"), *outcomes])
-    return _table(["`phoneNumber`", "without a region", "`default_region=\"IN\"`"], rows)
+    for form in FORMS:
+        if form.field == field:
+            became = f"`{form.result.value}`" if isinstance(form.result, Reason) else "null"
+            if form.outcome in {"accepted", "changed"}:
+                became = f"`{form.result}`"
+            rows.append([form.form, f"`{_visible(form.example)}`", form.outcome, became])
+    return _table(["form", "example", "outcome", "sent as, or why not"], rows)
 
 
-_EMAILS = (
-    "Asha@Example.COM",
-    " asha@example.com ",
-    "\u200basha@example.com\u00a0",
-    "mailto:asha@example.com",
-    "asha@example.com;ravi@example.com",
-    "Asha <asha@example.com>",
-    "asha(at)example.com",
-    "asha@example",
-    "asha@shop.invalid",
-    "",
-    "NULL",
-)
-
-
-def _emails() -> list[str]:
-    rows = ([_shown(value), _outcome(_made({"email": value}, Reading()), "email")] for value in _EMAILS)
-    return _table(["`email`", "becomes"], rows)
+def _visible(example: object) -> str:
+    """An example as Python code, with what cannot be seen by its number."""
+    return ascii(example) if isinstance(example, str) and not example.isprintable() else repr(example)
 
 
 def _identities() -> list[str]:
@@ -285,35 +237,6 @@ def _identities() -> list[str]:
             cells.append(_outcome(made, kept) if isinstance(made, Rejection) else f"sent with `{kept}` alone")
         rows.append([f"`{email}`", f"`{phone}`", *cells])
     return _table(["`email`", "`phoneNumber`", "`on_bad_identity=\"drop\"`", "`\"reject\"`"], rows)
-
-
-_TIMES = (
-    "2026-01-05T10:00:00Z",
-    "2026-01-05 10:00:00",
-    "2026-01-05",
-    "2026-01-05 10:00:00.123456 UTC",
-    "2026-01-05 10:00:00 +0530",
-    "2026-01-05T10:00:00,123456789+05:30",
-    1767607200,
-    "1767607200000",
-    "1767607200000000",
-    1767607200.5,
-    "2026-01-05 10:00:00 IST",
-    "05/01/2026 10:00",
-    "2026-02-30",
-    "12",
-    "9999-12-31",
-    "",
-)
-
-
-def _times() -> list[str]:
-    reading = Reading(timezone="Asia/Kolkata")
-    rows = []
-    for value in _TIMES:
-        made = _made({"email": "asha@example.com", "createdAt": value}, reading)
-        rows.append([_shown(value) + ("" if isinstance(value, str) else ", a number"), _outcome(made, "createdAt")])
-    return _table(["`createdAt`", "becomes, with `timezone=\"Asia/Kolkata\"`"], rows)
 
 
 _VALUES = (
@@ -418,10 +341,10 @@ TABLES: Mapping[str, Callable[[], list[str]]] = {
     "options": _options,
     "errors": _errors,
     "unreadable-files": _unreadable,
-    "phones": _phones,
-    "emails": _emails,
+    "phones": partial(_forms, "phoneNumber"),
+    "emails": partial(_forms, "email"),
     "identities": _identities,
-    "times": _times,
+    "times": partial(_forms, "createdAt"),
     "values": _values,
     "casts": _casts,
 }
