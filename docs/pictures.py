@@ -35,7 +35,7 @@ def main(library: Path) -> None:
         page = browser.new_page()
         page.add_script_tag(path=library)
         page.evaluate(
-            "mermaid.initialize({startOnLoad: false, theme: 'neutral', htmlLabels: false, flowchart: {htmlLabels: false}})"
+            "mermaid.initialize({startOnLoad: false, theme: 'neutral', htmlLabels: false, flowchart: {htmlLabels: false, wrappingWidth: 320}})"
         )
         for file, text in wanted.items():
             if not file.exists():
