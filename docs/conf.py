@@ -40,8 +40,8 @@ NAVIGATION = {
         "Change": "code-map benchmarks design/index",
     },
     "design/index": {
-        "": "record-and-generations query-by-file one-encoding-path performance identity answers rejected-batches pacing "
-        "asyncio wrapped-events",
+        "": "record-and-generations query-by-file one-encoding-path performance identity answers rejected-batches "
+        "pacing asyncio wrapped-events",
     },
 }
 """The pages in order. It stands here, because a table of contents for Sphinx is noise to a reader of the Markdown."""

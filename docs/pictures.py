@@ -16,6 +16,13 @@ from docs.conf import HERE, picture_of
 
 __all__ = ["blocks"]
 
+_SETTINGS = {
+    "startOnLoad": False,
+    "theme": "neutral",
+    "htmlLabels": False,
+    "flowchart": {"htmlLabels": False, "wrappingWidth": 320},
+}
+
 _BLOCK = re.compile(r"^```mermaid\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -34,9 +41,7 @@ def main(library: Path) -> None:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"))
         page = browser.new_page()
         page.add_script_tag(path=library)
-        page.evaluate(
-            "mermaid.initialize({startOnLoad: false, theme: 'neutral', htmlLabels: false, flowchart: {htmlLabels: false, wrappingWidth: 320}})"
-        )
+        page.evaluate("settings => mermaid.initialize(settings)", _SETTINGS)
         for file, text in wanted.items():
             if not file.exists():
                 svg = page.evaluate("async text => (await mermaid.render('picture', text)).svg", text)

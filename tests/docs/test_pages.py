@@ -16,8 +16,18 @@ import pytest
 
 from airflow_provider_bik import errors
 from airflow_provider_bik.delivery import RejectedEvent, ReportDict, Sending, StopReason
-from airflow_provider_bik.events import Each, EventMapping, InputEvent, PipelineRule, Reading, Reason, Rejection
-from airflow_provider_bik.events.mapping_fields import CASTS, Column, Constant
+from airflow_provider_bik.events import (
+    Column,
+    Constant,
+    Each,
+    EventMapping,
+    InputEvent,
+    PipelineRule,
+    Reading,
+    Reason,
+    Rejection,
+)
+from airflow_provider_bik.events.casts import CASTS
 from airflow_provider_bik.get_provider_info import get_provider_info
 from airflow_provider_bik.hooks.bik import BikHook
 from airflow_provider_bik.hooks.connection import EXTRAS
@@ -64,8 +74,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target / "html"
 
 
-def each_page(test: Callable[..., None]) -> Callable[..., None]:
-    return pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))(test)
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
 
 def methods_of_the_hook() -> Iterable[str]:
