@@ -20,10 +20,6 @@ NUMBER = 6000
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "slow: takes a minute or more")
-
-
 @pytest.fixture(scope="session")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database of orders, numbered from 0, within January 2026."""

@@ -24,6 +24,7 @@ OPTION = "export AIRFLOW__BIK__"
 NOT_RUN = {
     "pip install": "`make dist` installs the built wheel, with its extras, into a clean environment",
     "make tables": "it would change the pages; a test says whether they are stale",
+    "make constraints": "it would renew the versions that these tests run with",
     "make clean": "it would remove the environment in which these tests run",
     "make storm": "it takes half an hour; `make test` runs a short form",
     "make bench": "it takes some minutes; `make test` runs a quick form",
