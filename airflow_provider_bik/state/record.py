@@ -22,7 +22,7 @@ from uuid import uuid4
 
 import msgspec
 
-from airflow_provider_bik.delivery import Checkpoint, ReportDict
+from airflow_provider_bik.delivery import Checkpoint, ReportDict, empty_report
 from airflow_provider_bik.errors import BikAlreadyDeliveredError, BikConfigError, BikRecordError, BikSupersededError
 from airflow_provider_bik.state.documents import Documents
 from airflow_provider_bik.threads import call_in_thread
@@ -310,8 +310,8 @@ class DeliveryRecord:
     def _report(self, generation: Generation) -> dict[str, Any]:
         found = self.documents.read(generation.file("report.json"))
         # It goes after a while, with the generation's other files; the counts stay.
-        report: dict[str, Any] = msgspec.json.decode(found) if found else {"pipelines": {}, "reasons": {}}
-        return {**generation.counts, **report}
+        report: dict[str, Any] = msgspec.json.decode(found) if found else {}
+        return {**empty_report(), **generation.counts, **report}
 
     def _read(self, name: str, kind: Any) -> Any:  # noqa: ANN401 - as the type that is asked for
         content = self.documents.read(name)
