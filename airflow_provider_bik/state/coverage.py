@@ -183,18 +183,15 @@ class Stream:
                 continue
             record = self._record(name)
             found = record.find()
-            if found is None:
-                continue
-            if found.current.state == "delivered":
+            if found is not None and found.current.state == "delivered":
                 delivered[other] = found.current.run
             elif other != window and record.may_have_sent(found):
-                unfinished[other] = found.current.run
+                unfinished[other] = "a run whose record is gone" if found is None else found.current.run
         return delivered, unfinished
 
     def _has_begun(self, window: Window, names: Sequence[str]) -> bool:
         record = self._record(self._folder_name(window, names))
-        found = record.find()
-        return found is not None and record.may_have_sent(found)
+        return record.may_have_sent(record.find())
 
     def _record(self, name: str) -> DeliveryRecord:
         return DeliveryRecord(self.folder.folder(name), f"{self._name}, window {name}", self._attempt)
