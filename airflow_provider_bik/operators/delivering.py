@@ -114,9 +114,9 @@ class Delivering:
         documents = piece.folder or self.task.store
         if documents is None:
             log.info("No record is kept, so a retry sends everything again; set state_path.")
-            return self._send(None, piece, Checkpoint(everything_in_doubt=self._past_is_lost()))
+            return self._send(None, piece, Checkpoint(everything_in_doubt=self._past_is_lost(piece)))
         record = DeliveryRecord(documents, piece.delivery, self.task.attempt)
-        in_doubt = piece.everything_in_doubt or (record.find() is None and self._past_is_lost())
+        in_doubt = piece.everything_in_doubt or (record.find() is None and self._past_is_lost(piece))
         self.task.note_record()
         began = record.begin(self.if_delivered, everything_in_doubt=in_doubt, grows=self.given.grows)
         if isinstance(began, Delivered):
@@ -232,13 +232,14 @@ class Delivering:
         folder = self.task.folder.folder("streams").folder(safe_name(name))
         return Stream(folder, f"stream {name}", self.task.attempt)
 
-    def _past_is_lost(self) -> bool:
-        lost = self.task.past_is_lost() or (self.given.grows and self.task.has_earlier_run)
+    def _past_is_lost(self, piece: Piece) -> bool:
+        lost = self.task.past_is_lost(piece.folder, in_windows=piece.window is not None)
+        lost = lost or (self.given.grows and self.task.has_earlier_run)
         if lost and self.sending.hold:
             message = (
-                "An earlier try of this task has run, and no record of what it has sent can be found. With "
-                "on_unconfirmed='hold' nothing may be sent twice, so nothing was sent. Restore the record; or find out "
-                "in BIK what has arrived, and send the rest by a task of another name."
+                "An earlier try of this task has run, and under this state_path and stream no record of what it has "
+                "sent can be found. With on_unconfirmed='hold' nothing may be sent twice, so nothing was sent. Restore "
+                "the record; or find out in BIK what has arrived, and send the rest by a task of another name."
             )
             raise BikRecordError(message)
         return lost
