@@ -23,7 +23,7 @@ from uuid import uuid4
 import msgspec
 
 from airflow_provider_bik.delivery import Checkpoint, ReportDict
-from airflow_provider_bik.errors import BikAlreadyDeliveredError, BikRecordError, BikSupersededError
+from airflow_provider_bik.errors import BikAlreadyDeliveredError, BikConfigError, BikRecordError, BikSupersededError
 from airflow_provider_bik.state.documents import Documents
 from airflow_provider_bik.threads import call_in_thread
 
@@ -53,7 +53,8 @@ class Attempt:
     """One try of a task.
 
     Attributes:
-        run: The task instance in words: DAG, run, task and map index.
+        run: The task instance in words: DAG, task, run and map index.
+        dag_run: The DAG and the run alone, in words.
         clears: Numbers that a clear of the task changes and a retry does not.
         now: Aware.
         zone: In which names and notes tell times.
@@ -63,6 +64,7 @@ class Attempt:
     run: str
     clears: tuple[int, ...]
     now: datetime
+    dag_run: str = ""
     zone: tzinfo = UTC
     owner: str = field(default_factory=lambda: uuid4().hex[:12])
 
@@ -81,6 +83,7 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             ``replaced``: another generation was begun in its place.
         note: The same in words.
         run: The task instance that works, or has worked, at it.
+        dag_run: The run that this task instance belongs to.
         clears: Of its last try; see `Attempt`.
         owners: Its tries, the newest last; only that one may send.
         began_at: ISO 8601; what is "now" for every event of the generation.
@@ -94,6 +97,7 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     state: Literal["open", "delivered", "replaced"] = "open"
     note: str = ""
     run: str
+    dag_run: str = ""
     clears: list[int]
     owners: list[str]
     began_at: str
@@ -179,6 +183,7 @@ class DeliveryRecord:
 
         Raises:
             BikAlreadyDeliveredError: It is delivered, and the user wants that to be an error.
+            BikConfigError: Another task of the same run delivers the same.
             BikRecordError, BikStorageError: As for `find`.
             BikSupersededError: Another try began at the same moment.
         """
@@ -186,6 +191,7 @@ class DeliveryRecord:
         if found is None:
             return self._new(None, everything_in_doubt=everything_in_doubt)
         current = found.current
+        self._check_alone_in_run(current)
         if current.state == "delivered":
             if self._is_mine(current):
                 return Delivered(report=self._report(current))
@@ -247,6 +253,17 @@ class DeliveryRecord:
             raise BikSupersededError(message)
         return found
 
+    def _check_alone_in_run(self, current: Generation) -> None:
+        """Two tasks of one run that deliver the same are a mistake: one of them would be skipped, unseen."""
+        attempt = self.attempt
+        if attempt.dag_run and current.dag_run == attempt.dag_run and current.run != attempt.run:
+            message = (
+                f"{self.delivery} is delivered by another task of the same run: {current.run}. This task, "
+                f"{attempt.run}, would find it done and send nothing. Give each task a stream or a window of its own. "
+                "Nothing was sent."
+            )
+            raise BikConfigError(message)
+
     def _is_mine(self, generation: Generation) -> bool:
         return (generation.run, tuple(generation.clears)) == (self.attempt.run, self.attempt.clears)
 
@@ -259,6 +276,7 @@ class DeliveryRecord:
         generation = Generation(
             id=f"{attempt.local_time}-{attempt.owner[:6]}-{len(earlier)}",
             run=attempt.run,
+            dag_run=attempt.dag_run,
             clears=list(attempt.clears),
             owners=[attempt.owner],
             began_at=attempt.now.isoformat(),
@@ -273,6 +291,7 @@ class DeliveryRecord:
         current = msgspec.structs.replace(
             before,
             run=attempt.run,
+            dag_run=attempt.dag_run,
             clears=list(attempt.clears),
             owners=[*before.owners, attempt.owner],
             everything_in_doubt=before.everything_in_doubt or everything_in_doubt,
