@@ -96,6 +96,12 @@ class Delivering:
                 "option [bik] state_path, so that they are kept. Nothing was sent."
             )
             raise BikConfigError(message)
+        if self.given.needs_folder and task.folder is None:
+            message = (
+                "What is read is kept in a file until it is delivered. Give a state_path, or set the Airflow option "
+                "[bik] state_path, to a folder that all workers reach. Nothing was sent."
+            )
+            raise BikConfigError(message)
         if stream is None:
             return [Piece(window=None, folder=task.own_folder(), delivery=f"the task {task.attempt.run}")]
         found = self._stream(stream)

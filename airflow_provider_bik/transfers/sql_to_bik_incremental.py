@@ -96,6 +96,7 @@ class IncrementalInput:
 
     can_trim: ClassVar[bool] = False
     grows: ClassVar[bool] = True
+    needs_folder: ClassVar[bool] = True
 
     def open(self, generation: OpenGeneration | None, window: Window | None, encoder: Encoder) -> Iterator[InputEvent]:  # noqa: ARG002 - as the protocol has it
         """As `airflow_provider_bik.operators.inputs.Input.open`.

@@ -318,7 +318,7 @@ def test_the_option_of_the_deployment_is_the_state_path(
 ) -> None:
     monkeypatch.setenv("AIRFLOW__BIK__STATE_PATH", str(tmp_path / "deployment"))
     with new_dag() as dag:
-        BikSendEventsOperator(task_id="send", events=[event(1), event(2, phoneNumber="x")], max_rejected=1)
+        BikSendEventsOperator(task_id="send", events=[event(1), event(2, email="")], max_rejected=1)
         BikSendEventsOperator(task_id="own", events=[event(3)], state_path=str(tmp_path / "own"))
     dag_run = run(dag)
     assert Path(returned(dag_run, "send")["rejected_path"]).is_relative_to(tmp_path / "deployment")

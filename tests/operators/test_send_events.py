@@ -134,7 +134,7 @@ def test_the_name_of_a_run_cannot_lead_out_of_the_folder(tmp_path: Path, bik: Sa
 def test_more_rejections_than_allowed_fail_the_task_after_everything_good_was_delivered(bik: Sandbox) -> None:
     ti = TaskInstance()
     with pytest.raises(AirflowFailException) as caught:
-        execute([event(1), event(2, phoneNumber="n/a"), event(3, createdAt="never")], ti=ti)
+        execute([event(1), event(2, email="", phoneNumber="n/a"), event(3, createdAt="never")], ti=ti)
     message = str(caught.value)
     assert "2 of 3 events were rejected, 0 allowed" in message
     assert "phone_invalid (at [1])" in message
@@ -145,14 +145,14 @@ def test_more_rejections_than_allowed_fail_the_task_after_everything_good_was_de
 
 def test_all_rejected_is_a_failure_whatever_is_allowed(tmp_path: Path, bik: Sandbox) -> None:
     with pytest.raises(AirflowFailException, match="2 of 2"):
-        execute([event(phoneNumber="x"), event(name=5)], max_rejected=1.0, state_path=str(tmp_path))
+        execute([event(email="", phoneNumber="x"), event(name=5)], max_rejected=1.0, state_path=str(tmp_path))
     assert bik.requests == []
 
 
 def test_rejected_events_can_be_fixed_and_sent(tmp_path: Path, bik: Sandbox) -> None:
-    report = execute([event(1), event(2, phoneNumber="x")], max_rejected=1, state_path=str(tmp_path))
+    report = execute([event(1), event(2, email="", phoneNumber="x")], max_rejected=1, state_path=str(tmp_path))
     (line,) = rejected_lines(report)
-    del line["event"]["phoneNumber"]
+    line["event"]["email"] = "customer2@example.com"
     fixed = tmp_path / "fixed.ndjson"
     fixed.write_text(json.dumps(line) + "\n")
     assert execute(str(fixed))["confirmed"] == 1
@@ -164,7 +164,7 @@ def test_a_generation_that_begins_anew_leaves_the_rejected_events_of_the_one_bef
 ) -> None:
     ti = TaskInstance()
     options: dict[str, Any] = {"ti": ti, "max_rejected": 1, "state_path": str(tmp_path)}
-    report = execute([event(1), event(2, phoneNumber="x")], **options)
+    report = execute([event(1), event(2, email="", phoneNumber="x")], **options)
     ti.clear()
     again = execute([event(1), event(2)], **options)
     assert (again["rejected"], again["rejected_path"], again["possible_duplicates"]) == (0, None, 2)
@@ -172,7 +172,7 @@ def test_a_generation_that_begins_anew_leaves_the_rejected_events_of_the_one_bef
 
 
 def test_a_dry_run_checks_and_counts_and_sends_and_writes_nothing(tmp_path: Path, bik: Sandbox) -> None:
-    events = [event(1), event(2, createdAt=LONG_AGO), event(3, phoneNumber="x")]
+    events = [event(1), event(2, createdAt=LONG_AGO), event(3, email="", phoneNumber="x")]
     report = execute(events, dry_run="True", max_rejected=1, state_path=str(tmp_path))
     assert (report["read"], report["deliverable"], report["rejected"], report["confirmed"]) == (3, 2, 1, 0)
     assert report["pipelines"] == {"realtime": 1, "migration": 1}
@@ -398,7 +398,7 @@ def test_event_data_is_never_described_by_its_content() -> None:
 
 def test_a_dry_run_with_rejections_says_that_nothing_was_sent(bik: Sandbox) -> None:
     with pytest.raises(AirflowFailException, match=r"Dry run: 1 of 2 .* Nothing was sent"):
-        execute([event(1), event(2, phoneNumber="x")], dry_run=True)
+        execute([event(1), event(2, email="", phoneNumber="x")], dry_run=True)
     assert bik.requests == []
 
 
