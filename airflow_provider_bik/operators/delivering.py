@@ -17,6 +17,7 @@ from airflow_provider_bik.errors import (
     BikRecordError,
     BikStorageError,
     BikSupersededError,
+    BikWindowNotOverError,
 )
 from airflow_provider_bik.events import Encoder
 from airflow_provider_bik.hooks.bik import BikHook
@@ -88,6 +89,7 @@ class Delivering:
         Raises:
             BikAlreadyDeliveredError, BikOverlapError: Other deliveries do not allow for it.
             BikConfigError: There is no place for what a stream needs.
+            BikWindowNotOverError: The window is not over.
         """
         task = self.task
         if self.max_rejected and task.folder is None:
@@ -109,6 +111,13 @@ class Delivering:
             return [found.growing()]
         if window is None:
             return [found.whole()]
+        if window.end > task.attempt.now:
+            message = (
+                f"The window {window.text(task.attempt.zone)} is not over: rows that come until its end would count as "
+                "delivered, and no run would send them. Nothing was sent. Retry after the end, or give a window that "
+                "is over."
+            )
+            raise BikWindowNotOverError(message)
         return found.windows(window, self.if_delivered, can_trim=self.given.can_trim)
 
     def deliver(self, piece: Piece) -> Ended:
@@ -123,17 +132,21 @@ class Delivering:
             return self._send(None, piece, Checkpoint(everything_in_doubt=self._past_is_lost(piece)))
         record = DeliveryRecord(documents, piece.delivery, self.task.attempt)
         in_doubt = piece.everything_in_doubt or (record.find() is None and self._past_is_lost(piece))
+        self._check_hold(piece, in_doubt=in_doubt)
         self.task.note_record()
         began = record.begin(self.if_delivered, everything_in_doubt=in_doubt, grows=self.given.grows)
         if isinstance(began, Delivered):
             log.warning("%s was delivered before%s; nothing is sent.", piece.delivery, began.by and f", by {began.by}")
             return Ended(report=cast("ReportDict", began.report))
-        self.task.note_record(piece.folder)
+        self.task.note_record(piece.folder, kept_here=piece.folder is None)
+        self._check_hold(piece, in_doubt=began.generation.everything_in_doubt)
         ended = self._send_or_begin_anew(began, piece)
         if self.given.grows and began.is_of_another_run and ended.error is None and ended.step_aside is None:
-            log.info("What an earlier run had left open is delivered: %s", ended.report)
+            log.info("What an earlier run had left open is delivered.")
             following = record.begin_next()
-            ended = self._send(following, piece, following.resume_from)
+            self._check_hold(piece, in_doubt=following.generation.everything_in_doubt)
+            last = self._send(following, piece, following.resume_from)
+            ended = replace(last, report=add_reports([ended.report, last.report]))
         return ended
 
     def _send_or_begin_anew(self, began: OpenGeneration, piece: Piece) -> Ended:
@@ -191,13 +204,13 @@ class Delivering:
         rejected: RejectedFile | NoRejectedSink,
     ) -> Ended:
         """Write down how it ended."""
+        if generation is not None and piece.folder is not None:
+            report = replace(report, record_path=piece.folder.path, generation=generation.generation.id)
         if generation is None or isinstance(report.failure, BikSupersededError):
             return self._ended(report, resumable=generation is not None)
         if isinstance(rejected, RejectedFile):
             where = rejected.join() if _is_settled(report) else rejected.pattern
             report = replace(report, rejected_path=where)
-        if piece.folder is not None:
-            report = replace(report, record_path=piece.folder.path, generation=generation.generation.id)
         ended = self._ended(report, resumable=True)
         generation.conclude(ended.report, delivered=ended.error is None, pauses=ended.step_aside is not None)
         if ended.error is None:
@@ -210,7 +223,6 @@ class Delivering:
             self.given.conclude(generation)
             if isinstance(rejected, RejectedFile):
                 rejected.remove_parts()
-            generation.remove_checkpoints()
             if piece.folder is not None:
                 tidy(piece.folder, now=self.task.attempt.now, rng=random.Random())  # noqa: S311 - no secret
         except BikStorageError as error:
@@ -249,6 +261,15 @@ class Delivering:
             )
             raise BikRecordError(message)
         return lost
+
+    def _check_hold(self, piece: Piece, *, in_doubt: bool) -> None:
+        if in_doubt and self.sending.hold:
+            message = (
+                f"BIK may have events of {piece.delivery} already, from another window, or from a try that its record "
+                "does not name. With on_unconfirmed='hold' nothing may be sent twice, so nothing was sent. Find out in "
+                "BIK what has arrived, and send the rest by a task and stream of another name."
+            )
+            raise BikRecordError(message)
 
     @property
     def _mode(self) -> str:

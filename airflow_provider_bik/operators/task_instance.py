@@ -43,11 +43,13 @@ class _Pointer(msgspec.Struct, frozen=True, kw_only=True):
         note: The same in words.
         worker: The machine that made them.
         folders: Their folders.
+        kept_here: Whether there is one in the task state store itself.
     """
 
     note: str = ""
     worker: str
     folders: list[str]
+    kept_here: bool = False
 
 
 def state_folder(state_path: str | None) -> Folder | None:
@@ -133,7 +135,7 @@ class TaskRun:
         if folder is None:
             if pointer.folders:
                 raise _out_of_reach(pointer, Folder(pointer.folders[0]), "state_path is no longer set")
-            return False
+            return pointer.kept_here
         if self.store.read(RECORD) is not None:
             # An earlier try had no state_path and kept its record in the store itself.
             return True
@@ -150,23 +152,29 @@ class TaskRun:
             lost = lost or found is None or record.may_have_sent(found)
         return lost
 
-    def note_record(self, folder: Folder | None = None) -> None:
-        """Let later tries, on whatever worker, know where the record is; None says that there is none so far.
+    def note_record(self, folder: Folder | None = None, *, kept_here: bool = False) -> None:
+        """Let later tries, on whatever worker, know where the record is.
 
         What is noted comes before anything is sent, so that its absence means something.
+
+        Args:
+            folder: Where it is; None if it is in no folder, so far or at all.
+            kept_here: Whether it is in the task state store.
         """
         if self.store is None:
             return
         before = self._pointer()
         known = before.folders if before else []
         added = [folder.path] if folder is not None and folder.path not in known else []
-        if before is not None and not added:
+        kept_here = kept_here or (before is not None and before.kept_here)
+        if before is not None and not added and kept_here == before.kept_here:
             return
         pointer = _Pointer(
             note="Where the records of this task's deliveries are. A try that does not find this key names every event "
             "as a possible duplicate.",
             worker=_worker(),
             folders=[*known, *added],
+            kept_here=kept_here,
         )
         self.store.write(POINTER, [msgspec.json.encode(pointer)])
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 
+from airflow_provider_bik.delivery import empty_report
 from airflow_provider_bik.errors import BikAlreadyDeliveredError, BikConfigError, BikOverlapError
 from airflow_provider_bik.state.record import Attempt, Delivered, DeliveryRecord, IfDelivered
 from airflow_provider_bik.state.storage import Folder
@@ -182,18 +183,15 @@ class Stream:
                 continue
             record = self._record(name)
             found = record.find()
-            if found is None:
-                continue
-            if found.current.state == "delivered":
+            if found is not None and found.current.state == "delivered":
                 delivered[other] = found.current.run
             elif other != window and record.may_have_sent(found):
-                unfinished[other] = found.current.run
+                unfinished[other] = "a run whose record is gone" if found is None else found.current.run
         return delivered, unfinished
 
     def _has_begun(self, window: Window, names: Sequence[str]) -> bool:
         record = self._record(self._folder_name(window, names))
-        found = record.find()
-        return found is not None and record.may_have_sent(found)
+        return record.may_have_sent(record.find())
 
     def _record(self, name: str) -> DeliveryRecord:
         return DeliveryRecord(self.folder.folder(name), f"{self._name}, window {name}", self._attempt)
@@ -236,13 +234,8 @@ class Stream:
         )
 
     def _report_of(self, delivered: dict[Window, str]) -> dict[str, object]:
-        return {
-            **dict.fromkeys(("read", "confirmed", "rejected", "skipped", "unresolved", "possible_duplicates"), 0),
-            "pipelines": {},
-            "reasons": {},
-            "already_delivered": True,
-            "delivered_windows": [each.text(self._attempt.zone) for each in sorted(delivered)],
-        }
+        windows = [each.text(self._attempt.zone) for each in sorted(delivered)]
+        return {**empty_report(), "already_delivered": True, "delivered_windows": windows}
 
     def _check_kind(self, folder: str, names: Sequence[str]) -> None:
         others = {WHOLE: "as a whole", GROWING: "by a watermark"}

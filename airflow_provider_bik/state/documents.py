@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -22,6 +22,13 @@ class Documents(Protocol):
 
         Raises:
             BikStorageError: There may be one, and it cannot be read.
+        """
+
+    def names(self, folder: str = "") -> Sequence[str]:
+        """The names of the documents in it, or in a folder of it; none if there is no such folder.
+
+        Raises:
+            BikStorageError: It cannot be listed.
         """
 
     def write(self, name: str, content: Iterable[bytes]) -> None:
@@ -59,6 +66,10 @@ class TaskStateStore:
         with self._translated():
             value = self._accessor.get(f"{self._prefix}/{name}")
         return None if value is None else msgspec.json.encode(value)
+
+    def names(self, folder: str = "") -> Sequence[str]:  # noqa: ARG002 - as the protocol has it
+        """None: it cannot be listed. Airflow takes nothing from a try that is no longer the newest, so none is hidden."""
+        return ()
 
     def write(self, name: str, content: Iterable[bytes]) -> None:
         """As `Documents.write`."""

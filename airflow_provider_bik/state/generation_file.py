@@ -8,6 +8,7 @@ says what the file is. Being written whole or not at all, and checked by gzip's 
 from __future__ import annotations
 
 import zlib
+from collections import deque
 from collections.abc import Iterable, Iterator
 from datetime import UTC, tzinfo
 from typing import IO
@@ -92,12 +93,16 @@ class GenerationFile:
     def fingerprint(self) -> str | None:
         """What the file's events were shaped by; None if there is no whole file of this generation.
 
+        It is unzipped to its end, for only there does gzip say whether all of it is what was written.
+
         Raises:
             BikStorageError: There may be one, and it cannot be read.
         """
         try:
             with self._folder.open(INPUT) as file:
-                header = msgspec.json.decode(next(_lines(file), b""), type=_Header)
+                lines = _lines(file)
+                header = msgspec.json.decode(next(lines, b""), type=_Header)
+                deque(lines, maxlen=0)
         except (FileNotFoundError, zlib.error, msgspec.DecodeError):
             return None
         return header.fingerprint if header.generation == self._generation and header.version == _VERSION else None

@@ -9,11 +9,16 @@ name to the record and then reads the checkpoint of the try before; a try that g
 then looks whether the record still names it last. Whatever the order, one of the two sees the other: either the older
 one stops before it sends anything under its new lease, or the newer one has read that lease. This needs a store that
 shows what was written, and nothing more: no lock and no comparison.
+
+Of two tries that read the record at the same moment and replace it, the last one wins, so that it may fail to name a
+try or a generation that has sent. So what lies in the folder counts, too: checkpoints of tries that the record does not
+name, and generations that it does not know, which are those with a number that is not below that of the current one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from enum import StrEnum
@@ -22,18 +27,35 @@ from uuid import uuid4
 
 import msgspec
 
-from airflow_provider_bik.delivery import Checkpoint, ReportDict
+from airflow_provider_bik.delivery import Checkpoint, ReportDict, empty_report
+from airflow_provider_bik.delivery.intervals import Intervals
 from airflow_provider_bik.errors import BikAlreadyDeliveredError, BikConfigError, BikRecordError, BikSupersededError
 from airflow_provider_bik.state.documents import Documents
 from airflow_provider_bik.threads import call_in_thread
 
-__all__ = ["RECORD", "Attempt", "Delivered", "DeliveryRecord", "Generation", "IfDelivered", "OpenGeneration", "Record"]
+__all__ = [
+    "GENERATION",
+    "RECORD",
+    "Attempt",
+    "Delivered",
+    "DeliveryRecord",
+    "Generation",
+    "IfDelivered",
+    "OpenGeneration",
+    "Record",
+]
 
 VERSION = 1
 
 RECORD = "record.json"
 """The name of the document."""
 
+GENERATION = re.compile(r"(\d{4}-\d{2}-\d{2})T[\d-]+-[0-9a-f]{6}-(\d+)")
+"""The name of a generation's folder: the day on which it began, and its number."""
+
+
+CHECKPOINT = "checkpoint."
+"""What the names of checkpoints begin with."""
 
 MOST_EARLIER = 20
 """Generations before the current one that a record names."""
@@ -78,7 +100,8 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """One reading of the input and what has become of it.
 
     Attributes:
-        id: The name of its folder: when it began, and a few digits that make it unlike any other.
+        id: The name of its folder: when it began, a few digits that make it unlike any other, and its number.
+        number: One more than that of the generation before.
         state: ``open``: not all events have an outcome. ``delivered``: they have, and the task has succeeded.
             ``replaced``: another generation was begun in its place.
         note: The same in words.
@@ -94,6 +117,7 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """
 
     id: str
+    number: int
     state: Literal["open", "delivered", "replaced"] = "open"
     note: str = ""
     run: str
@@ -202,7 +226,7 @@ class DeliveryRecord:
             if if_delivered is IfDelivered.REFUSE:
                 raise BikAlreadyDeliveredError(_already(self.delivery, current))
             return Delivered(report={**self._report(current), "already_delivered": True}, by=current.run)
-        return self._take_over(found, everything_in_doubt=everything_in_doubt)
+        return self._take_over(found, everything_in_doubt=everything_in_doubt, grows=grows)
 
     def begin_next(self) -> OpenGeneration:
         """Begin the generation after one that is delivered, with other events.
@@ -213,8 +237,14 @@ class DeliveryRecord:
         """
         return self._new(self.find(), everything_in_doubt=False, other_events=True)
 
-    def may_have_sent(self, record: Record) -> bool:
-        """Whether anything of a delivery may have reached BIK, in any of its generations."""
+    def may_have_sent(self, record: Record | None) -> bool:
+        """Whether anything of a delivery may have reached BIK, in any of its generations.
+
+        Args:
+            record: As `find` gives it; None if there is none, or none any more.
+        """
+        if record is None:
+            return self._has_sent_since(0)
         if record.sent_before:
             return True
         if record.current.state == "delivered":
@@ -223,11 +253,44 @@ class DeliveryRecord:
         return _may_have_sent(self.checkpoint_of(record.current))
 
     def checkpoint_of(self, generation: Generation) -> Checkpoint:
-        """The checkpoint that counts: of the newest try that has written one."""
-        for owner in reversed(generation.owners):
-            if (found := self._read(generation.file(_checkpoint_name(owner)), Any)) is not None:
-                return Checkpoint.from_json(found)
-        return Checkpoint()
+        """How far the generation has come, by the checkpoints of all tries.
+
+        A try goes on from the checkpoint of the one before, so that the newest says all, unless two tries have gone on
+        from the same: then what the other one may have sent is in doubt.
+        """
+        found = [
+            checkpoint
+            for name in self._checkpoint_names(generation)
+            if (checkpoint := self._checkpoint(generation.file(name))) is not None
+        ]
+        if not found:
+            return Checkpoint()
+        base = max(reversed(found), key=lambda checkpoint: len(Intervals(checkpoint.settled)))
+        return _doubting(base, found)
+
+    def _checkpoint_names(self, generation: Generation) -> list[str]:
+        named = [_checkpoint_name(owner) for owner in generation.owners]
+        others = [name for name in self.documents.names(generation.id) if name.startswith(CHECKPOINT)]
+        return [*(name for name in others if name not in named), *named]
+
+    def _checkpoint(self, name: str) -> Checkpoint | None:
+        found = self._read(name, Any)
+        return None if found is None else Checkpoint.from_json(found)
+
+    def _generations(self) -> Iterator[tuple[int, str]]:
+        """Those that lie in the folder, with their numbers, whatever the record says."""
+        for name in self.documents.names():
+            if found := GENERATION.fullmatch(name):
+                yield int(found[2]), name
+
+    def _has_sent_since(self, number: int, *, without: str = "") -> bool:
+        """Whether a generation from this number on has a checkpoint, without which nothing is sent."""
+        return any(
+            name.startswith(CHECKPOINT)
+            for each, generation in self._generations()
+            if each >= number and generation != without
+            for name in self.documents.names(generation)
+        )
 
     def write(self, record: Record) -> None:
         """Replace the record.
@@ -246,11 +309,7 @@ class DeliveryRecord:
         found = self.find()
         if found is None or found.current.id != generation_id or found.current.owners[-1] != self.attempt.owner:
             other = "The record was removed" if found is None else f"Another try ({found.current.run}) has taken over"
-            message = (
-                f"{other} while this try worked at {self.delivery}. It has stopped, and sent nothing beyond its lease. "
-                "Nothing is to be done if another try is running; else clear the task."
-            )
-            raise BikSupersededError(message)
+            raise self._superseded(other)
         return found
 
     def _check_alone_in_run(self, current: Generation) -> None:
@@ -264,41 +323,55 @@ class DeliveryRecord:
             )
             raise BikConfigError(message)
 
+    def _superseded(self, why: str) -> BikSupersededError:
+        return BikSupersededError(
+            f"{why} while this try worked at {self.delivery}. It has stopped, and sent nothing beyond its lease. "
+            "Nothing is to be done if another try is running; else clear the task."
+        )
+
     def _is_mine(self, generation: Generation) -> bool:
         return (generation.run, tuple(generation.clears)) == (self.attempt.run, self.attempt.clears)
 
     def _new(self, found: Record | None, *, everything_in_doubt: bool, other_events: bool = False) -> OpenGeneration:
         """Begin a generation, in place of the current one if there is one."""
         attempt = self.attempt
-        sent = found is not None and self.may_have_sent(found)
+        before, sent = self._before() if found is None else (found.current.number, self.may_have_sent(found))
         earlier = [] if found is None else [_closed(found.current, attempt.now), *found.earlier]
-        in_doubt = everything_in_doubt or (sent and not other_events)
         generation = Generation(
-            id=f"{attempt.local_time}-{attempt.owner[:6]}-{len(earlier)}",
+            id=f"{attempt.local_time}-{attempt.owner[:6]}-{before + 1}",
+            number=before + 1,
             run=attempt.run,
             dag_run=attempt.dag_run,
             clears=list(attempt.clears),
             owners=[attempt.owner],
             began_at=attempt.now.isoformat(),
-            everything_in_doubt=in_doubt,
+            everything_in_doubt=everything_in_doubt or (sent and not other_events),
         )
-        self.write(Record(delivery=self.delivery, current=generation, sent_before=sent, earlier=earlier[:MOST_EARLIER]))
-        self.check_mine(generation.id)
-        return OpenGeneration(self, generation, Checkpoint(everything_in_doubt=in_doubt))
+        record = Record(delivery=self.delivery, current=generation, sent_before=sent, earlier=_kept(earlier))
+        generation = self._claim(record)
+        return OpenGeneration(self, generation, Checkpoint(everything_in_doubt=generation.everything_in_doubt))
 
-    def _take_over(self, found: Record, *, everything_in_doubt: bool) -> OpenGeneration:
+    def _before(self) -> tuple[int, bool]:
+        """The number of the last generation from before the record was deleted, and whether there is one."""
+        numbers = [number for number, _ in self._generations()]
+        if numbers and self.find() is not None:
+            raise self._superseded("Another try began at the same moment")
+        return max(numbers, default=-1), bool(numbers)
+
+    def _take_over(self, found: Record, *, everything_in_doubt: bool, grows: bool) -> OpenGeneration:
         attempt, before = self.attempt, found.current
         current = msgspec.structs.replace(
             before,
-            run=attempt.run,
-            dag_run=attempt.dag_run,
-            clears=list(attempt.clears),
             owners=[*before.owners, attempt.owner],
             everything_in_doubt=before.everything_in_doubt or everything_in_doubt,
         )
+        if not grows or before.run == attempt.run:
+            # Else this run is not done with it: its own generation comes after.
+            current = msgspec.structs.replace(
+                current, run=attempt.run, dag_run=attempt.dag_run, clears=list(attempt.clears)
+            )
         # In this order: see the docstring of the module.
-        self.write(msgspec.structs.replace(found, current=current))
-        self.check_mine(current.id)
+        current = self._claim(msgspec.structs.replace(found, current=current))
         checkpoint = self.checkpoint_of(before)
         return OpenGeneration(
             self,
@@ -307,11 +380,30 @@ class DeliveryRecord:
             before=before,
         )
 
+    def _claim(self, record: Record) -> Generation:
+        """Write the record with this try as the last owner of its current generation; then look for others.
+
+        Returns:
+            The generation; all of it is in doubt if there is one that the record does not know, begun from the same
+            record by a try that has replaced it, or been replaced, at the same moment.
+
+        Raises:
+            BikSupersededError: Another try began at the same moment.
+        """
+        self.write(record)
+        self.check_mine(record.current.id)
+        generation = record.current
+        if not generation.everything_in_doubt and self._has_sent_since(generation.number, without=generation.id):
+            generation = msgspec.structs.replace(generation, everything_in_doubt=True)
+            self.write(msgspec.structs.replace(record, current=generation))
+            self.check_mine(generation.id)
+        return generation
+
     def _report(self, generation: Generation) -> dict[str, Any]:
         found = self.documents.read(generation.file("report.json"))
         # It goes after a while, with the generation's other files; the counts stay.
-        report: dict[str, Any] = msgspec.json.decode(found) if found else {"pipelines": {}, "reasons": {}}
-        return {**generation.counts, **report}
+        report: dict[str, Any] = msgspec.json.decode(found) if found else {}
+        return {**empty_report(), **generation.counts, **report}
 
     def _read(self, name: str, kind: Any) -> Any:  # noqa: ANN401 - as the type that is asked for
         content = self.documents.read(name)
@@ -411,6 +503,9 @@ class OpenGeneration:
         found = self.record.check_mine(self.generation.id)
         counts = {name: int(report[name]) for name in _COUNTS}  # type: ignore[literal-required]
         self.record.documents.write(self.generation.file("report.json"), [msgspec.json.encode(report)])
+        if not delivered and not pauses:
+            # The record stays as it is: the fewer tries replace it, the fewer can undo what another has written.
+            return
         self.generation = msgspec.structs.replace(
             found.current,
             state="delivered" if delivered else "open",
@@ -420,14 +515,6 @@ class OpenGeneration:
             counts=counts,
         )
         self.record.write(msgspec.structs.replace(found, current=self.generation))
-
-    def remove_checkpoints(self) -> None:
-        """Remove the checkpoints of all tries, once the generation is closed.
-
-        Raises:
-            BikStorageError: One cannot be removed.
-        """
-        self.record.documents.remove(self.generation.file(_checkpoint_name(owner)) for owner in self.generation.owners)
 
 
 _COUNTS = ("read", "confirmed", "rejected", "skipped", "unresolved", "possible_duplicates")
@@ -440,12 +527,36 @@ def _closed(generation: Generation, now: datetime) -> Generation:
     return msgspec.structs.replace(generation, state="replaced", ended_at=now.isoformat(timespec="seconds"))
 
 
+def _kept(earlier: list[Generation]) -> list[Generation]:
+    """The last few; and the last that is delivered, for what comes next begins where it has ended."""
+    kept, rest = earlier[:MOST_EARLIER], earlier[MOST_EARLIER:]
+    if not any(each.state == "delivered" for each in kept):
+        kept += [each for each in rest if each.state == "delivered"][:1]
+    return kept
+
+
 def _may_have_sent(checkpoint: Checkpoint) -> bool:
     return checkpoint.counts.requests > 0 or bool(len(checkpoint.doubt()))
 
 
+def _doubting(base: Checkpoint, others: Iterable[Checkpoint]) -> Checkpoint:
+    """A checkpoint to go on from, that doubts what others of the same generation say was sent.
+
+    Of those from which it has itself gone on, it knows all of that.
+    """
+    in_doubt = Intervals(base.doubt())
+    for other in others:
+        for positions in (other.settled, other.doubt()):
+            for start, end in positions:
+                in_doubt.add(start, end)
+        if other.digest_to > base.digest_to:
+            # It covers all that may have been sent.
+            base = msgspec.structs.replace(base, digest_to=other.digest_to, digest=other.digest)
+    return msgspec.structs.replace(base, in_doubt=list(in_doubt.without(Intervals(base.settled))))
+
+
 def _checkpoint_name(owner: str) -> str:
-    return f"checkpoint.{owner}.json"
+    return f"{CHECKPOINT}{owner}.json"
 
 
 def _already(delivery: str, generation: Generation) -> str:

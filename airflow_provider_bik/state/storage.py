@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import IO, Any, TypeVar, cast
+from typing import IO, Any, Self, TypeVar, cast
 from uuid import uuid4
 
 from airflow.providers.common.compat.sdk import ObjectStoragePath
@@ -134,14 +135,20 @@ class Folder:
         """Whether only this machine can see it, unless its disk is shared."""
         return self._path.protocol in {*_LOCAL, "memory"}
 
-    def folder(self, name: str) -> Folder:
+    def folder(self, name: str) -> Self:
         """A folder within this one."""
-        return Folder(self._path / name)
+        return self._at(self._path / name)
 
     @property
-    def parent(self) -> Folder:
+    def parent(self) -> Self:
         """The folder that it lies in."""
-        return Folder(self._path.parent)
+        return self._at(self._path.parent)
+
+    def _at(self, path: ObjectStoragePath) -> Self:
+        """Another folder of the same class, so that what is made of one that is watched is watched, too."""
+        other = copy.copy(self)
+        other._path = path  # noqa: SLF001 - of the same class
+        return other
 
     def file(self, name: str) -> str:
         """The path of a file in it, as a user can give it to an operator."""
@@ -201,12 +208,14 @@ class Folder:
             else:
                 _write_object(target, content)
 
-    def names(self) -> list[str]:
-        """The names of the files and folders in it, sorted; none if it does not exist.
+    def names(self, folder: str = "") -> list[str]:
+        """The names of the files and folders in it, or in a folder of it, sorted; none if it does not exist.
 
         Raises:
             BikStorageError: It cannot be listed.
         """
+        if folder:
+            return self.folder(folder).names()
         fs: Any = self._path.fs
         fs.invalidate_cache(self._path.path)
         with storage_errors(f"{self} cannot be listed"):

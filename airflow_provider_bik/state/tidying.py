@@ -9,15 +9,13 @@ from datetime import datetime, timedelta
 import msgspec
 from airflow.providers.common.compat.sdk import conf
 
-from airflow_provider_bik.state.record import RECORD, Record
+from airflow_provider_bik.state.record import GENERATION, RECORD, Record
 from airflow_provider_bik.state.storage import Folder
 
 __all__ = ["keep_days", "tidy"]
 
 NEIGHBOURS = 20
 """Other deliveries of the same stream or task that one run looks at, chosen by chance, so that in time all are."""
-
-_GENERATION = re.compile(r"(\d{4}-\d{2}-\d{2})T[\d-]+-[0-9a-f]{6}-\d+")
 
 _OURS = re.compile(
     r"\.?(?:input\.ndjson\.gz|checkpoint\.[0-9a-f]+\.json|rejected(?:\.[0-9a-f]+-\d+)?\.ndjson|report\.json)"
@@ -61,7 +59,7 @@ def _tidy_one(folder: Folder, oldest: datetime) -> None:
         return
     ended = {each.id: each.ended_at for each in (*record.earlier, record.current)}
     for name in folder.names():
-        if (begun := _GENERATION.fullmatch(name)) is None:
+        if (begun := GENERATION.fullmatch(name)) is None:
             continue
         # Of a generation that the record does not name any more, the name says when it began.
         closed = ended.get(name, f"{begun[1]}T00:00:00+00:00")
