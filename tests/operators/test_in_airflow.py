@@ -224,14 +224,18 @@ def test_a_wrong_key_fails_once_and_leaves_no_credential_anywhere(
 
 
 def test_event_data_is_not_logged(
-    bik: Sandbox, capfd: pytest.CaptureFixture[str], airflow_db: Path, tmp_path: Path
+    bik: Sandbox,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    airflow_db: Path,
+    tmp_path: Path,
 ) -> None:
     bad = [event(100, email="", phoneNumber="+customer"), event(101, eventProperties={"customer": b""})]
     with new_dag() as dag:
         BikSendEventsOperator(task_id="send", events=[*TRICKY, *bad], max_rejected=2, state_path=str(tmp_path))
     assert run(dag).state == "success"
     captured = capfd.readouterr()
-    everything = captured.out + captured.err + log_text(airflow_db)
+    everything = captured.out + captured.err + caplog.text + log_text(airflow_db)
     assert "confirmed 7, rejected 2" in everything
     assert MARK not in everything.replace("eventProperties.customer", "")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import stat
 import zlib
 from datetime import UTC, datetime, timedelta
@@ -116,7 +117,9 @@ def test_rejections_within_the_limit_are_kept_privately_and_the_task_succeeds(tm
     assert bik.ledger.count() == 2
     path = Path(report["rejected_path"])
     assert path.is_relative_to(tmp_path / "new" / "tasks" / "dag" / "send")
-    assert sorted(each.name for each in path.parent.iterdir()) == ["rejected.ndjson", "report.json"]
+    [checkpoint, *others] = sorted(each.name for each in path.parent.iterdir())
+    assert re.fullmatch(r"checkpoint\.[0-9a-f]{12}\.json", checkpoint)
+    assert others == ["rejected.ndjson", "report.json"]
     assert path.parent.parent == Path(report["record_path"])
     assert path.parent.name == report["generation"]
     for each in (tmp_path / "new", *(tmp_path / "new").rglob("*")):

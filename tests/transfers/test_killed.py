@@ -116,7 +116,7 @@ def test_nothing_is_lost_and_every_duplicate_is_named(
     assert json.loads(record.read_text())["current"]["state"] == "delivered"
     if incremental:
         [reached] = files_of(tmp_path, "seen.json")
-        assert json.loads(reached.read_text())["watermark"] == str(ROWS)
+        assert json.loads(reached.read_text())["watermark"] == ["int", str(ROWS)]
     sqlite.run("DROP TABLE IF EXISTS orders")
     sqlite.run(orders(3, first=ROWS + 1))
     assert Task(tmp_path, "the next run", **arguments).run()["confirmed"] == 3
