@@ -29,8 +29,9 @@ PARTS = "rejected*.ndjson"
 _PART = re.compile(r"rejected\.[0-9a-f]+-\d+\.ndjson")
 _VERSION = 1
 _BLOCK_BYTES = 256 * 1024
-_DEEPEST = 1000
-"""Levels of a value that are written down; the contract takes far fewer."""
+_DEEPEST = 200
+"""Levels of a value that are written down: far below what Python can descend, and more than the contract takes, so that
+what is cut off cannot be sent by mistake."""
 _ROUGHLY_64_BITS = 2**63
 
 
