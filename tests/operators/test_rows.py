@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,12 @@ from airflow.sdk import DAG, task
 from airflow.serialization.serialized_objects import DagSerialization
 
 from airflow_provider_bik.errors import BikConfigError
+from airflow_provider_bik.events import Reading
 from airflow_provider_bik.events.mapping import Column, Constant, EventMapping
 from airflow_provider_bik.hooks.bik import BikHook
 from airflow_provider_bik.operators.bik import BikSendEventsOperator
 from airflow_provider_bik.sandbox import Sandbox
-from tests.operators.support import event, log_text, rejected_lines, returned, run, stored_by_airflow
+from tests.operators.support import TaskInstance, event, log_text, rejected_lines, returned, run, stored_by_airflow
 
 pytestmark = [pytest.mark.airflow, pytest.mark.usefixtures("airflow_db")]
 
@@ -222,6 +224,41 @@ def test_a_decimal_in_a_rejected_row_is_still_a_number_when_it_is_sent_again(bik
     line["row"]["mail"] = "b@example.com"
     BikHook().send_events([line], mapping=mapping)
     assert [item["eventProperties"] for item in received(bik)] == [{"total": 12.5, "count": 3}] * 2
+
+
+def test_a_round_through_the_rejected_events_gives_the_bytes_of_the_first_try(bik: Sandbox, tmp_path: Path) -> None:
+    mapping = EventMapping(
+        event_name="ordered",
+        phone_number="phone",
+        created_at="placed",
+        properties={"placed": "placed", "day": "day", "total": "total", "id": "id"},
+    )
+    placed = datetime(2026, 1, 1, 10, 0)  # noqa: DTZ001 - it is read in the zone of the shop
+    row = {"placed": placed, "day": placed.date(), "total": Decimal("12.50"), "id": 2**53 - 1}
+    reading, state = Reading(timezone="Asia/Kolkata"), str(tmp_path / "state")
+    rows = [{**row, "phone": "+919876543210"}, {**row, "phone": "98765"}]
+    operator = BikSendEventsOperator(
+        task_id="send", events=rows, mapping=mapping, reading=reading, state_path=state, max_rejected=1
+    )
+    (line,) = rejected_lines(TaskInstance().execute(operator))
+    line["row"]["phone"] = "+919876543210"
+    fixed = ndjson(tmp_path / "fixed.ndjson", [line])
+    TaskInstance().execute(BikSendEventsOperator(task_id="send", events=fixed, mapping=mapping, reading=reading))
+    first, second = (request.body for request in bik.requests)
+    assert first == second
+    assert b'"createdAt":"2026-01-01T04:30:00.000Z"' in (first or b"")
+
+
+def test_a_table_with_a_column_of_the_name_that_marks_rejected_events_is_a_table(bik: Sandbox, tmp_path: Path) -> None:
+    path = tmp_path / "orders.csv"
+    path.write_text("mail,id,bik_rejected\na@example.com,1,1\n,2,1\n")
+    mapping = EventMapping(event_name="ordered", email="mail", properties={"id": "id"})
+    operator = BikSendEventsOperator(
+        task_id="send", events=str(path), mapping=mapping, state_path=str(tmp_path / "state"), max_rejected=1
+    )
+    report = TaskInstance().execute(operator)
+    assert (report["confirmed"], report["reasons"]) == (1, {"identity_missing": 1})
+    assert rejected_lines(report)[0]["row"] == {"mail": None, "id": "2", "bik_rejected": "1"}
 
 
 def test_a_dry_run_maps_and_counts_and_sends_nothing(bik: Sandbox) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gzip
 import json
 import os
@@ -18,7 +19,7 @@ from airflow.providers.common.compat.sdk import AirflowException, AirflowFailExc
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 
 from airflow_provider_bik.delivery import Sending
-from airflow_provider_bik.errors import BikConfigError
+from airflow_provider_bik.errors import BikConfigError, BikInputChangedError
 from airflow_provider_bik.events import Mode, PipelineRule, Reading
 from airflow_provider_bik.operators.bik import BikSendEventsOperator
 from airflow_provider_bik.sandbox import Fault, FaultPlan, Sandbox
@@ -477,6 +478,52 @@ def test_a_dry_run_that_is_neither_true_nor_false_sends_nothing(bik: Sandbox, re
     with pytest.raises(AirflowFailException, match="dry_run must be true or false"):
         execute([event(1)], dry_run=rendered)
     assert bik.requests == []
+
+
+def test_a_share_of_rejected_events_is_exact(tmp_path: Path, bik: Sandbox) -> None:
+    events = [event(n, **({"email": ""} if n < 29 else {})) for n in range(100)]
+    assert execute(events, max_rejected=0.29, state_path=str(tmp_path))["rejected"] == 29
+    with pytest.raises(AirflowFailException, match="30 of 100 events were rejected, 29 allowed"):
+        execute([*events[:99], event(1, email="")], max_rejected=0.29, state_path=str(tmp_path / "other"))
+
+
+def test_an_operator_that_was_once_told_to_stop_can_run_again(bik: Sandbox) -> None:
+    operator = BikSendEventsOperator(task_id="send", events=[event(1)])
+    operator.on_kill()
+    assert TaskInstance().execute(operator)["confirmed"] == 1
+    assert TaskInstance().execute(copy.copy(operator))["confirmed"] == 1
+
+
+def test_a_file_that_was_fixed_after_a_failure_begins_anew_once_the_task_is_cleared(
+    tmp_path: Path, bik: Sandbox
+) -> None:
+    path, ti = tmp_path / "orders.ndjson", TaskInstance()
+    path.write_text("\n".join([json.dumps(event(1)), "{broken", json.dumps(event(3))]))
+    options: dict[str, Any] = {"ti": ti, "state_path": str(tmp_path / "state")}
+    with pytest.raises(AirflowFailException, match="1 of 3 events were rejected, 0 allowed"):
+        execute(str(path), **options)
+    path.write_text(path.read_text().replace("{broken", json.dumps(event(2))))
+    with pytest.raises(AirflowFailException) as caught:
+        execute(str(path), **options)
+    assert isinstance(caught.value.__cause__, BikInputChangedError)
+    assert "clear the task" in str(caught.value)
+    assert bik.ledger.count() == 2
+    ti.clear()
+    report = execute(str(path), **options)
+    assert (report["confirmed"], named(report)) == (3, {0, 1, 2})
+    assert len(bik.ledger.counts("event.email")) == 3
+
+
+def test_a_checkpoint_stays_small_however_many_events_are_rejected(tmp_path: Path, bik: Sandbox) -> None:
+    events = [event(n, **({"email": ""} if n % 2 else {})) for n in range(5000)]
+    bik.faults = FaultPlan(script=(*[None] * 40, Fault(kind="status", status=401, when="before")))
+    sending = Sending(batch_size=50, max_concurrency=1)
+    with pytest.raises(AirflowFailException, match="rejects every request"):
+        execute(events, state_path=str(tmp_path), sending=sending)
+    [checkpoint] = files_of(tmp_path, "checkpoint.*")
+    assert json.loads(checkpoint.read_text())["counts"]["reasons"]["identity_missing"] > 1000
+    assert checkpoint.stat().st_size < 32 * 1024, "half of what the store of Airflow takes"
+    assert len(files_of(tmp_path, "rejected.*-*.ndjson")) > 10
 
 
 def test_a_line_longer_than_the_bound_is_one_rejection(tmp_path: Path, bik: Sandbox) -> None:

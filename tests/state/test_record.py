@@ -48,11 +48,10 @@ def documents(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Docume
     """Wherever a record can lie."""
     MemoryFileSystem.store.clear()
     attach(protocol="memory", fs=MemoryFileSystem())
-    yield {
-        "disk": lambda: Folder(str(tmp_path)),
-        "objects": lambda: Folder("memory://bucket/state"),
-        "store": lambda: TaskStateStore(Store()),
-    }[request.param]()
+    if request.param == "store":
+        yield TaskStateStore(Store())
+    else:
+        yield Folder(str(tmp_path) if request.param == "disk" else "memory://bucket/state")
     MemoryFileSystem.store.clear()
 
 
