@@ -506,7 +506,7 @@ def test_a_file_that_was_fixed_after_a_failure_begins_anew_once_the_task_is_clea
     with pytest.raises(AirflowFailException) as caught:
         execute(str(path), **options)
     assert isinstance(caught.value.__cause__, BikInputChangedError)
-    assert "clear the task" in str(caught.value)
+    assert "To begin anew with the input as it is now, clear the task" in str(caught.value)
     assert bik.ledger.count() == 2
     ti.clear()
     report = execute(str(path), **options)
@@ -523,7 +523,7 @@ def test_a_checkpoint_stays_small_however_many_events_are_rejected(tmp_path: Pat
     [checkpoint] = files_of(tmp_path, "checkpoint.*")
     assert json.loads(checkpoint.read_text())["counts"]["reasons"]["identity_missing"] > 1000
     assert checkpoint.stat().st_size < 32 * 1024, "half of what the store of Airflow takes"
-    assert len(files_of(tmp_path, "rejected.*-*.ndjson")) > 10
+    assert len(files_of(tmp_path, "rejected.*-*.ndjson")) > 1
 
 
 def test_a_line_longer_than_the_bound_is_one_rejection(tmp_path: Path, bik: Sandbox) -> None:
