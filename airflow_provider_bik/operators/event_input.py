@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sized
+from collections.abc import Mapping, Sequence, Sized
+from functools import cache
 from typing import Any
 
-__all__ = ["EventInput", "unwrap", "wrap"]
+from airflow_provider_bik.errors import BikConfigError
+
+__all__ = ["EventInput", "check_default_args", "unwrap", "wrap", "wrap_in_partial"]
 
 
 class EventInput:
@@ -15,7 +18,7 @@ class EventInput:
     page. It leaves other objects alone and stores their text.
 
     Args:
-        value: What `airflow_provider_bik.sources.read_events` takes.
+        value: What `airflow_provider_bik.inputs.read_items` takes.
     """
 
     __slots__ = ("value",)
@@ -46,6 +49,67 @@ def wrap(value: object) -> object:
     if isinstance(value, list | tuple) and value and any(_is_template_or_reference(item) for item in value):
         return [item if _is_template_or_reference(item) else EventInput(item) for item in value]
     return EventInput(value)
+
+
+def wrap_in_partial(partial: Any) -> Any:  # noqa: ANN401 - its class is not the same in all versions of Airflow
+    """Wrap the event data of a task that is mapped; Airflow stores the arguments of such a task as they are.
+
+    Args:
+        partial: What an operator's ``partial`` has made; it is changed, so that ``expand`` wraps, too.
+    """
+    check_default_args(partial.kwargs.get("dag"))
+    if "events" in partial.kwargs:
+        partial.kwargs["events"] = wrap(partial.kwargs["events"])
+    kind: Any = type(partial)
+    partial.__class__ = _wrapping(kind)
+    return partial
+
+
+def check_default_args(dag: Any) -> None:  # noqa: ANN401 - as above
+    """Refuse event data where Airflow stores it in clear, and nobody can hinder it.
+
+    Raises:
+        BikConfigError: It is among the default arguments of the DAG.
+    """
+    given = (getattr(dag, "default_args", None) or {}).get("events")
+    if given is not None and wrap(given) is not given:
+        message = (
+            "events are given in the default_args of the DAG, which Airflow stores as they are. Give them to the "
+            "operator itself; nothing was sent."
+        )
+        raise BikConfigError(message)
+
+
+@cache
+def _wrapping(kind: Any) -> Any:  # noqa: ANN401 - as above
+    class Wrapping(kind):  # type: ignore[misc]  # a class of Airflow's that is found at run time
+        """As Airflow's own, but for event data."""
+
+        # Without attributes of its own, so that an object of the other class can become one of this.
+        __slots__ = ()
+
+        def expand(self, **mapped: Any) -> Any:  # noqa: ANN401 - as above
+            """Map over lists of values."""
+            return super().expand(
+                **{name: _each(value) if name == "events" else value for name, value in mapped.items()}
+            )
+
+        def expand_kwargs(self, kwargs: Any, **options: Any) -> Any:  # noqa: ANN401 - as above
+            """Map over mappings of arguments."""
+            if isinstance(kwargs, Sequence):
+                kwargs = [_call(call) for call in kwargs]
+            return super().expand_kwargs(kwargs, **options)
+
+    return Wrapping
+
+
+def _each(values: object) -> object:
+    is_literal = isinstance(values, Sequence) and not _is_template_or_reference(values)
+    return [wrap(value) for value in values] if is_literal else values  # type: ignore[attr-defined]
+
+
+def _call(call: object) -> object:
+    return {**call, "events": wrap(call["events"])} if isinstance(call, Mapping) and "events" in call else call
 
 
 def unwrap(value: object) -> object:
