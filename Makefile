@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 IN_PARALLEL := --numprocesses 3 --dist loadscope
 PIP := PIP_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 
-.PHONY: demo test check docs dist compat storm bench constraints clean
+.PHONY: demo test check docs tables dist compat storm bench constraints clean
 
 demo: $(READY)
 	$(BIN)/python -m demo
@@ -24,6 +24,10 @@ check: $(READY)
 docs: $(READY)
 	$(BIN)/python -m sphinx --fail-on-warning --quiet --builder html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
+
+# Writes what the code knows better into the tables of the pages.
+tables: $(READY)
+	$(BIN)/python -m docs.tables
 
 # Kills workers 1500 times; takes about half an hour.
 storm: $(READY)

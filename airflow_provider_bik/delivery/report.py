@@ -240,8 +240,8 @@ def task_error(
     if report.stop is StopReason.NEARLY_ALL_REJECTED:
         return BikTooManyRejectedError(
             f"BIK at {host} rejects nearly every event, so delivery has stopped early: {report.stop_detail}. {so_far} "
-            f"{report.reasons_text()}. Very likely the mapping is wrong. Fix it; a retry cannot help. To start over, "
-            "remove the delivery's record under state_path and clear the task, which sends the confirmed events again."
+            f"{report.reasons_text()}. Very likely the mapping is wrong. A retry cannot help. Fix it and clear the "
+            "task, which then begins anew: every event counts as a possible duplicate."
         )
     if report.stop is not None or report.unresolved or not report.complete:
         why = f": {report.stop_detail}" if report.stop_detail else ""

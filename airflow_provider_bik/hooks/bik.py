@@ -53,7 +53,8 @@ class BikHook(HttpHook):
     hook_name = "BIK"
 
     def __init__(self, bik_conn_id: str = default_conn_name) -> None:
-        super().__init__(method="POST", http_conn_id=bik_conn_id)
+        # Its adapter for that would take the place of the one that knows the time-outs.
+        super().__init__(method="POST", http_conn_id=bik_conn_id, tcp_keep_alive=False)
         self.bik_conn_id = bik_conn_id
         self._settings: ClientSettings | None = None
 
@@ -95,7 +96,7 @@ class BikHook(HttpHook):
         session.headers.update(headers or {})
         for scheme in ("https://", "http://"):
             session.mount(scheme, _WithTimeouts((settings.connect_timeout, settings.read_timeout)))
-        return self._configure_session_from_mount_adapters(session)
+        return session
 
     def send_event(
         self, event: Mapping[str, object], *, pipeline: str | PipelineRule = "auto", reading: Reading | None = None

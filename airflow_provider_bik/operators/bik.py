@@ -13,7 +13,7 @@ from airflow_provider_bik.errors import BikConfigError, BikError
 from airflow_provider_bik.events import Contract, Encoder, EventMapping, Hints, Mode, PipelineRule, Reading
 from airflow_provider_bik.hooks.bik import BikHook
 from airflow_provider_bik.operators.delivering import Delivering, Ended, add_reports
-from airflow_provider_bik.operators.event_input import unwrap, wrap
+from airflow_provider_bik.operators.event_input import check_default_args, unwrap, wrap, wrap_in_partial
 from airflow_provider_bik.operators.inputs import EventsInput, Input
 from airflow_provider_bik.operators.task_instance import TaskRun, for_airflow, state_folder, step_aside
 from airflow_provider_bik.state.record import Delivered, IfDelivered
@@ -116,8 +116,14 @@ class BikSendEventsOperator(BaseOperator):
         self._stopping = StopSignal()
         self._check()
 
+    @classmethod
+    def partial(cls, **kwargs: Any) -> Any:  # noqa: ANN401 - its class is not the same in all versions of Airflow
+        """As for every operator; event data is wrapped."""
+        return wrap_in_partial(super().partial(**kwargs))
+
     def _check(self) -> None:
         """Find what cannot work while the DAG is parsed; templates are checked when they are rendered."""
+        check_default_args(getattr(self, "_dag", None))
         if isinstance(self.pipeline, str) and "{" not in self.pipeline:
             _rule_of(self.pipeline)
         parse_max_rejected(self.max_rejected)
