@@ -90,9 +90,10 @@ class Counts(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
             )
         undated = self.pipelines[Pipeline.REALTIME] - self.dropped_created_at
         if self.pipelines[Pipeline.MIGRATION] and undated > 0:
+            went = "would go" if dry_run else "went"
             said.append(
-                f"{undated} of {self.passed} events had no date and {'would go' if dry_run else 'went'} out as realtime, "
-                "beside others with a date. If all are history, use pipeline='migration', which rejects what has none."
+                f"{undated} of {self.passed} events had no date and {went} out as realtime, beside others with a date."
+                " If all are history, use pipeline='migration', which rejects what has none."
             )
         return said
 
