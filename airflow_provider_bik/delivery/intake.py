@@ -99,7 +99,7 @@ class Intake:
             result = event.result
             if isinstance(result, EncodedEvent):
                 essences.append(result.body)
-                counts.note_dropped(result)
+                counts.note_dropped(result, event.location)
             else:
                 essences.append(b"-" if result is None else b"!" + result.reason.value.encode())
         if essences:

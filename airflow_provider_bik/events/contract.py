@@ -13,12 +13,13 @@ from typing import Any, TypeVar
 import msgspec
 
 from airflow_provider_bik.events.email import parse_email
+from airflow_provider_bik.events.hints import Hints
 from airflow_provider_bik.events.item import EncodedEvent
 from airflow_provider_bik.events.phone import is_region, parse_phone
 from airflow_provider_bik.events.pipeline import PipelineRule, Route
 from airflow_provider_bik.events.reading import Reading
 from airflow_provider_bik.events.reasons import Reason, Rejection, RejectionError
-from airflow_provider_bik.events.times import parse_time
+from airflow_provider_bik.events.times import check_time, read_time
 from airflow_provider_bik.events.values import ValueReader, is_null, plain
 
 __all__ = ["FIELDS", "MAX_EVENT_BYTES", "Contract", "EventFields"]
@@ -68,11 +69,13 @@ class Contract:
         now: The aware time at which the run began; what is "the future" and "recent" does not change during a run.
         rule: Realtime or migration.
         reading: How dates, telephone numbers and nulls are understood.
+        hints: Is shown the events.
     """
 
     now: datetime
     rule: PipelineRule = field(default_factory=PipelineRule)
     reading: Reading = field(default_factory=Reading)
+    hints: Hints | None = field(default=None, repr=False, compare=False)
     _timezone: tzinfo = field(init=False, repr=False, compare=False)
     _null_values: frozenset[str] = field(init=False, repr=False, compare=False)
 
@@ -124,7 +127,12 @@ class Contract:
         if event.event_name is None:
             raise RejectionError(Reason.FIELD_MISSING, "eventName")
         values = ValueReader(self._timezone, self._null_values)
-        event.event_properties = values.convert(_properties(event.event_properties), "eventProperties")
+        properties = _properties(event.event_properties)
+        if self.hints is not None:
+            self.hints.look(properties)
+        event.event_properties = values.convert(properties, "eventProperties")
+        if values.assumed_zone and self.hints is not None:
+            self.hints.note_zone(self._timezone)
         route = self._route(event)
         created_at, event.is_migration = route.pair
         event.created_at = msgspec.UNSET if created_at is None else created_at
@@ -177,9 +185,15 @@ class Contract:
         expects_date = event.created_at is not msgspec.UNSET
         created_at = self._value(event.created_at) if expects_date else None
         if created_at is not None:
-            created_at = _accepted(parse_time(created_at, timezone=self._timezone, now=self.now))
+            created_at = self._created_at(created_at)
         route = self.rule.route(created_at, is_migration=is_migration, now=self.now, expects_date=expects_date)
         return _accepted(route)
+
+    def _created_at(self, value: object) -> datetime:
+        timestamp = read_time(value)
+        if self.hints is not None and timestamp is not None and timestamp.tzinfo is None:
+            self.hints.note_zone(self._timezone)
+        return _accepted(check_time(timestamp, value, timezone=self._timezone, now=self.now))
 
     def _value(self, value: object) -> object:
         """The value of a field without its wrapping; None for every word for null, and for blank text."""

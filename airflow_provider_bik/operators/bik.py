@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
@@ -9,7 +10,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_bik.delivery import ReportDict, Sending, parse_max_rejected
 from airflow_provider_bik.errors import BikConfigError, BikError
-from airflow_provider_bik.events import Contract, Encoder, EventMapping, Mode, PipelineRule, Reading
+from airflow_provider_bik.events import Contract, Encoder, EventMapping, Hints, Mode, PipelineRule, Reading
 from airflow_provider_bik.hooks.bik import BikHook
 from airflow_provider_bik.inputs.airflow2_xcom import materialize
 from airflow_provider_bik.operators.delivering import Delivering, Ended, add_reports
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 __all__ = ["BikSendEventsOperator"]
+
+log = logging.getLogger(__name__)
 
 _TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
@@ -154,7 +157,8 @@ class BikSendEventsOperator(BaseOperator):
 
     @events.setter
     def events(self, value: object) -> None:
-        self._events = wrap(value)
+        # Airflow assigns it anew when it has rendered it, and stores what it then reads.
+        self._events = wrap(value, is_rendered=hasattr(self, "_events"))
 
     def execute(self, context: Context) -> ReportDict:
         """Deliver, then say how it ended."""
@@ -191,7 +195,9 @@ class BikSendEventsOperator(BaseOperator):
             hook=BikHook(self.bik_conn_id),
             given=self._input(context),
             encoder=Encoder(
-                contract=Contract(now=task.attempt.now, rule=self._rule(context), reading=self.reading),
+                contract=Contract(
+                    now=task.attempt.now, rule=self._rule(context), reading=self.reading, hints=Hints(log.info)
+                ),
                 mapping=self.mapping,
             ),
             sending=self.sending,

@@ -231,6 +231,8 @@ class Delivering:
     def _ended(self, report: DeliveryReport, *, resumable: bool) -> Ended:
         error = task_error(report, max_rejected=self.max_rejected, host=self.hook.host, resumable=resumable)
         log.info("%s", report.summary())
+        for warning in report.counts.warnings():
+            log.warning("%s", warning)
         if error is None and report.rejected:
             kept = f" They are in {report.rejected_path}" if report.rejected_path else ""
             log.warning("Rejected, as allowed: %s.%s", report.reasons_text(), kept)

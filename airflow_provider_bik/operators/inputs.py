@@ -66,7 +66,7 @@ class EventsInput:
 
     def open(self, generation: OpenGeneration | None, window: Window | None, encoder: Encoder) -> Iterator[InputEvent]:  # noqa: ARG002 - as the protocol has it
         """As `Input.open`."""
-        return encoder.encode_all(read_items(self.events, self.reading, encoder.check_columns))
+        return encoder.encode_all(read_items(self.events, self.reading, encoder.columns_check))
 
     def conclude(self, generation: OpenGeneration) -> None:
         """There is nothing to remove."""
