@@ -261,6 +261,7 @@ def read_json(text: str | bytes, column: str) -> object:
         RejectionError: It is not JSON.
     """
     try:
-        return _decode(text)
+        # msgspec does not decode subclasses of str, such as an enumeration of texts.
+        return _decode(str.__str__(text) if isinstance(text, str) else text)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         raise RejectionError(Reason.CAST_FAILED, f"{named(column)} holds text that is not JSON") from None
