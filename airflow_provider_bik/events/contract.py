@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeAlias, TypeVar
 
 import msgspec
 
@@ -19,7 +19,7 @@ from airflow_provider_bik.events.pipeline import PipelineRule, Route
 from airflow_provider_bik.events.reading import Reading
 from airflow_provider_bik.events.reasons import Reason, Rejection, RejectionError
 from airflow_provider_bik.events.times import parse_time
-from airflow_provider_bik.events.values import ValueReader, is_null, plain
+from airflow_provider_bik.events.values import MAX_INTEGER, MAX_VALUES, ValueReader, holds_null, is_null, plain
 
 __all__ = ["FIELDS", "MAX_EVENT_BYTES", "Contract", "EventFields"]
 
@@ -59,6 +59,23 @@ FIELDS = tuple(_ATTRIBUTES)
 
 _decode = msgspec.json.Decoder(EventFields).decode
 
+_Number: TypeAlias = Annotated[int, msgspec.Meta(ge=-MAX_INTEGER, le=MAX_INTEGER)] | float
+_Scalar: TypeAlias = str | _Number | bool | None
+_Inner: TypeAlias = _Scalar | list[_Scalar] | dict[str, _Scalar]
+_Value: TypeAlias = _Scalar | list[_Inner] | dict[str, _Inner]
+
+
+class _PlainFields(EventFields, kw_only=True, rename="camel", omit_defaults=True, forbid_unknown_fields=True, gc=False):
+    """Fields whose properties need no change if there is no null among them; msgspec checks that while it decodes."""
+
+    event_properties: dict[str, _Value] | None = None
+
+
+_decode_plain = msgspec.json.Decoder(_PlainFields).decode
+
+_LONGEST_PLAIN = 2 * MAX_VALUES
+"""Bytes of a line; so few cannot hold too many values."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contract:
@@ -75,10 +92,12 @@ class Contract:
     reading: Reading = field(default_factory=Reading)
     _timezone: tzinfo = field(init=False, repr=False, compare=False)
     _null_values: frozenset[str] = field(init=False, repr=False, compare=False)
+    _nulls: frozenset[str | None] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_timezone", self.reading.zone)
         object.__setattr__(self, "_null_values", self.reading.nulls)
+        object.__setattr__(self, "_nulls", self.reading.nulls | {None})
 
     def encode(self, raw: object) -> EncodedEvent | Rejection:
         """Check and encode one event; the same input gives the same bytes.
@@ -101,7 +120,7 @@ class Contract:
             What `encode` gives for the decoded line; None if the line is not an object with BIK's fields alone.
         """
         try:
-            return self.encode_fields(_decode(line))
+            return self.encode_fields(_decoded(line))
         except RejectionError as error:
             return error.rejection
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -123,8 +142,12 @@ class Contract:
         event.event_name = self._text(event.event_name, "eventName")
         if event.event_name is None:
             raise RejectionError(Reason.FIELD_MISSING, "eventName")
-        values = ValueReader(self._timezone, self._null_values)
-        event.event_properties = values.convert(_properties(event.event_properties), "eventProperties")
+        dropped_nulls = 0
+        properties = event.event_properties
+        if not properties or type(event) is not _PlainFields or holds_null(properties.values(), self._nulls):
+            values = ValueReader(self._timezone, self._null_values)
+            event.event_properties = values.convert(_properties(properties), "eventProperties")
+            dropped_nulls = values.dropped_nulls
         route = self._route(event)
         created_at, event.is_migration = route.pair
         event.created_at = msgspec.UNSET if created_at is None else created_at
@@ -134,7 +157,7 @@ class Contract:
         return EncodedEvent(
             body=body,
             pipeline=route.pipeline,
-            dropped_nulls=values.dropped_nulls,
+            dropped_nulls=dropped_nulls,
             dropped_created_at=route.dropped_created_at,
             dropped_identity=dropped_identity,
         )
@@ -200,6 +223,15 @@ class Contract:
             raise RejectionError(Reason.FIELD_TYPE, f"{name} is of type {type(value).__name__}")
         # msgspec does not encode subclasses of str.
         return str.__str__(value)
+
+
+def _decoded(line: bytes) -> EventFields:
+    if len(line) <= _LONGEST_PLAIN:
+        try:
+            return _decode_plain(line)
+        except msgspec.ValidationError:
+            pass
+    return _decode(line)
 
 
 def _accepted(outcome: _T | Rejection) -> _T:
