@@ -33,6 +33,9 @@ Cast = Callable[[Any], object]
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 """`Decimal` would also read NaN, underscores and the digits of other scripts."""
 
+_SIMPLE_NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
+_FEW_DIGITS = 15
+
 _COMMA_NUMBER = re.compile(r"[+-]?(?:[0-9]{1,3}(?:\.[0-9]{3})+|[0-9]+)(?:,[0-9]*)?")
 """A decimal comma, with or without dots between thousands."""
 
@@ -76,6 +79,10 @@ def _read_number(text: str, column: Column, reading: Reading) -> int | float | N
     text = text.strip()
     if not text:
         return None
+    if len(text) <= _FEW_DIGITS and not reading.decimal_comma and _SIMPLE_NUMBER.fullmatch(text):
+        # So few digits are exact as a double, so this is what the decimal would become.
+        nearest = float(text)
+        return int(nearest) if nearest.is_integer() else nearest
     if reading.decimal_comma:
         if not _COMMA_NUMBER.fullmatch(text):
             raise _failed(text, column)
