@@ -5,17 +5,16 @@ Field names, types and what is required are from BIK's documentation of ``sendEv
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
-from functools import lru_cache
 from typing import Annotated, Any, TypeAlias, TypeVar
 
 import msgspec
 
-from airflow_provider_bik.events.email import parse_email
+from airflow_provider_bik.events.email import ordinary_email, parse_email
 from airflow_provider_bik.events.item import EncodedEvent
-from airflow_provider_bik.events.phone import is_region, parse_phone
+from airflow_provider_bik.events.phone import is_region, parse_phone, plain_phone
 from airflow_provider_bik.events.pipeline import PipelineRule, Route
 from airflow_provider_bik.events.reading import Reading
 from airflow_provider_bik.events.reasons import Reason, Rejection, RejectionError
@@ -30,12 +29,7 @@ MAX_EVENT_BYTES = 900_000
 _ORDINARY = frozenset({int, bool, datetime, type(None)})
 """Types that are neither wrapped nor another word for null, so that most values need no closer look."""
 
-_REMEMBERED = 16_384
-"""Texts; of each, the result is kept, which takes some 200 bytes."""
-
 _T = TypeVar("_T")
-
-_Reader: TypeAlias = Callable[[str], str | Rejection | None]
 
 _encode = msgspec.json.Encoder().encode
 
@@ -99,16 +93,11 @@ class Contract:
     _timezone: tzinfo = field(init=False, repr=False, compare=False)
     _null_values: frozenset[str] = field(init=False, repr=False, compare=False)
     _nulls: frozenset[str | None] = field(init=False, repr=False, compare=False)
-    _known_phone: _Reader = field(init=False, repr=False, compare=False)
-    _known_email: _Reader = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_timezone", self.reading.zone)
         object.__setattr__(self, "_null_values", self.reading.nulls)
         object.__setattr__(self, "_nulls", self.reading.nulls | {None})
-        region = self.reading.default_region
-        object.__setattr__(self, "_known_phone", self._remembered(lambda text: parse_phone(text, region)))
-        object.__setattr__(self, "_known_email", self._remembered(parse_email))
 
     def encode(self, raw: object) -> EncodedEvent | Rejection:
         """Check and encode one event; the same input gives the same bytes.
@@ -173,25 +162,15 @@ class Contract:
             dropped_identity=dropped_identity,
         )
 
-    def _remembered(self, parse: _Reader) -> _Reader:
-        """How a text is read; customers have many events, often one soon after the other."""
-
-        def read(text: str) -> str | Rejection | None:
-            value = self._value(text)
-            return None if value is None else parse(text)
-
-        return lru_cache(maxsize=_REMEMBERED)(read)
-
     def _check_identity(self, event: EventFields, phone_country: object) -> Reason | None:
         """Read e-mail address and telephone number; gives the reason why one of them is left out, if one is."""
-        phone = event.phone_number
-        if type(phone) is str and phone_country is None:
-            phone = self._known_phone(phone)
+        phone, email, nulls = event.phone_number, event.email, self._null_values
+        if type(phone) is str and phone_country is None and phone not in nulls and (plain := plain_phone(phone)):
+            phone = plain
         elif (phone := self._value(phone)) is not None:
             phone = self._parse_phone(phone, phone_country)
-        email = event.email
-        if type(email) is str:
-            email = self._known_email(email)
+        if type(email) is str and email not in nulls and (ordinary := ordinary_email(email)):
+            email = ordinary
         elif (email := self._value(email)) is not None:
             email = parse_email(email)
         bad_phone, bad_email = type(phone) is Rejection, type(email) is Rejection
