@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -22,7 +23,7 @@ _FRAMES = {
     ("pyarrow", "Table"): "pyarrow",
     ("pyarrow", "RecordBatch"): "pyarrow",
 }
-_AS_THEY_ARE = frozenset({str, int, bool, type(None)})
+_AS_THEY_ARE = frozenset({str, int, bool, type(None), date, datetime})
 
 
 def is_frame(value: object) -> bool:
