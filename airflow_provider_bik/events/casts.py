@@ -100,6 +100,8 @@ def _integer(column: Column, reading: Reading) -> Cast:
     number = _number(column, reading)
 
     def convert(value: object) -> object:
+        if type(value) is str and len(value) <= _FEW_DIGITS and value.isascii() and value.isdigit():
+            return int(value)
         found = number(value)
         if isinstance(found, float):
             if not math.isfinite(found):
@@ -165,6 +167,8 @@ def _boolean(column: Column, _: Reading) -> Cast:
             case bool():
                 return value
             case str():
+                if value in _TRUTH:
+                    return _TRUTH[value]
                 text = value.strip().lower()
                 if not text:
                     return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
-from typing import Annotated, Any, TypeAlias, TypeVar
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 
@@ -28,8 +28,6 @@ MAX_EVENT_BYTES = 900_000
 
 _ORDINARY = frozenset({int, bool, datetime, type(None)})
 """Types that are neither wrapped nor another word for null, so that most values need no closer look."""
-
-_T = TypeVar("_T")
 
 _encode = msgspec.json.Encoder().encode
 
@@ -206,9 +204,13 @@ class Contract:
         expects_date = event.created_at is not msgspec.UNSET
         created_at = self._value(event.created_at) if expects_date else None
         if created_at is not None:
-            created_at = _accepted(parse_time(created_at, timezone=self._timezone, now=self.now))
+            created_at = parse_time(created_at, timezone=self._timezone, now=self.now)
+            if isinstance(created_at, Rejection):
+                raise RejectionError(created_at.reason, created_at.detail)
         route = self.rule.route(created_at, is_migration=is_migration, now=self.now, expects_date=expects_date)
-        return _accepted(route)
+        if isinstance(route, Rejection):
+            raise RejectionError(route.reason, route.detail)
+        return route
 
     def _value(self, value: object) -> object:
         """The value of a field without its wrapping; None for every word for null, and for blank text."""
@@ -222,9 +224,12 @@ class Contract:
         return None if not bare or bare in self._null_values else value
 
     def _text(self, value: object, name: str) -> str | None:
+        if type(value) is str:
+            bare = value.strip()
+            return None if not bare or bare in self._null_values else value
         value = self._value(value)
-        if value is None or type(value) is str:
-            return value
+        if value is None:
+            return None
         if not isinstance(value, str):
             raise RejectionError(Reason.FIELD_TYPE, f"{name} is of type {type(value).__name__}")
         # msgspec does not encode subclasses of str.
@@ -238,12 +243,6 @@ def _decoded(line: bytes) -> EventFields:
         except msgspec.ValidationError:
             pass
     return _decode(line)
-
-
-def _accepted(outcome: _T | Rejection) -> _T:
-    if isinstance(outcome, Rejection):
-        raise RejectionError(outcome.reason, outcome.detail)
-    return outcome
 
 
 def _fields_of(raw: object) -> EventFields:
