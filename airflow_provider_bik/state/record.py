@@ -337,7 +337,8 @@ class DeliveryRecord:
         """The number of the last generation from before the record was deleted, and whether there is one."""
         numbers = [number for number, _ in self._generations()]
         if numbers and self.find() is not None:
-            raise self._superseded("Another try began at the same moment")
+            other = "Another try began at the same moment"
+            raise self._superseded(other)
         return max(numbers, default=-1), bool(numbers)
 
     def _take_over(self, found: Record, *, everything_in_doubt: bool, grows: bool) -> OpenGeneration:

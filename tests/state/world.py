@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import random
 import sqlite3
@@ -31,7 +32,7 @@ from airflow_provider_bik.transfers.query_input import QueryInput
 from airflow_provider_bik.transfers.sql_to_bik_incremental import IncrementalInput
 from airflow_provider_bik.transfers.watermark import WatermarkColumn
 from airflow_provider_bik.windows import Window
-from tests.state.processes import HungError, KilledError, PatientLoop, Plan, Process, Store, WatchedFolder
+from tests.state.processes import HungError, PatientLoop, Plan, Process, Store, WatchedFolder
 
 __all__ = ["KINDS", "Setting", "Task", "Violation", "World"]
 
@@ -40,6 +41,7 @@ KINDS = ("list", "file", "whole", "window of a list", "window of a query", "grow
 MAPPING = EventMapping(event_name="ordered", email="email", created_at="at", properties={"orderId": "id", "v": "v"})
 FIRST_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 SQL = "SELECT id, email, at, v FROM orders WHERE {where} ORDER BY at, id"
+
 
 class Violation(AssertionError):  # noqa: N818 - it is the promise that is violated
     """The promise is broken."""
@@ -156,8 +158,9 @@ class World:
         self.delivered: set[str] = set()
         self.handmade = False
         self.errors: Counter[str] = Counter()
-        self.items = list(range(self.rng.choice([0, 1, 30, 60, 60])))
+        self.items = list(range(self.rng.choice([0, 1, 20, 40, 40])))
         self.next_item = 1000
+        self.too_late: set[int] = set()
         self.rows: dict[int, tuple[str, int]] = {}
         self.tasks: list[Task] = []
         self._make_data()
@@ -168,14 +171,18 @@ class World:
 
     @property
     def is_query(self) -> bool:
+        """Whether the input is the rows of a table, each with its time."""
         return self.setting.kind in {"window of a query", "growing"}
 
+    @property
+    def has_times(self) -> bool:
+        return self.is_query or self.setting.kind.startswith("window")
+
     def _make_data(self) -> None:
-        if self.is_query:
+        if self.has_times:
             for item in self.items:
                 self.rows[item] = (self._time(item), 0)
-            self.write_rows()
-        self.write_file()
+        self._write()
 
     def _time(self, item: int) -> str:
         at = FIRST_DAY + timedelta(minutes=self.rng.randrange(6 * 24 * 60), milliseconds=item)
@@ -199,7 +206,9 @@ class World:
         for _ in range(number):
             self.next_item += 1
             self.items.append(self.next_item)
-            if self.is_query:
+            if any(task.state == "success" for task in self.tasks):
+                self.too_late.add(self.next_item)
+            if self.has_times:
                 self.rows[self.next_item] = (self._time(self.next_item), 0)
         self._write()
 
@@ -211,12 +220,12 @@ class World:
         elif self.is_query and how % 2:
             for item in random.Random(how).sample(sorted(self.rows), len(self.rows) // 3):
                 self.rows[item] = (self.rows[item][0], self.rows[item][1] + 1)
-        elif self.is_query:
-            self.version += 1
-        elif how % 3 == 0:
+        elif self.is_query or how % 3 == 0:
             self.version += 1
         elif self.items:
-            self.items.remove(random.Random(how).choice(self.items))
+            gone = random.Random(how).choice(self.items)
+            self.items.remove(gone)
+            self.rows.pop(gone, None)
         self._write()
 
     def _write(self) -> None:
@@ -226,7 +235,7 @@ class World:
 
     def rows_of(self, task: Task) -> frozenset[int]:
         """What the task should deliver, as things are."""
-        if not self.is_query:
+        if not self.has_times:
             return frozenset(self.items)
         if self.setting.kind == "growing":
             return frozenset(self.rows)
@@ -234,7 +243,7 @@ class World:
         return frozenset(
             item
             for item, (at, _) in self.rows.items()
-            if start <= at < end and (self.version % 2 == 0 or item % 5 != 0)
+            if start <= at < end and not (self.is_query and self.version % 2 == 0 and item % 5 == 0)
         )
 
     # Tasks
@@ -252,7 +261,7 @@ class World:
         if task.rows_at_first is None:
             task.rows_at_first = self.rows_of(task)
         attempt = _Try(self, task, task.tries, self.worker)
-        process = Process(plan=plan, work=attempt.work, late=self.late, mount=attempt.mount)
+        process = Process(number=task.tries, plan=plan, work=attempt.work, late=self.late, mount=attempt.mount)
         task.running.append(process)
         task.state = "running"
         return process
@@ -268,7 +277,7 @@ class World:
 
     def _judge(self, task: Task, process: Process) -> None:
         if process.is_dead:
-            self._set(task, "failed")
+            self._set(task, process, "failed")
             return
         if process.error is not None:
             if not isinstance(process.error, BikError):
@@ -276,7 +285,7 @@ class World:
                 raise Violation(message) from process.error
             task.last_error = process.error
             self.errors[type(process.error).__name__] += 1
-            self._set(task, "failed")
+            self._set(task, process, "failed")
             return
         outcome = cast("_Outcome", process.outcome)
         for generation, report in outcome.reports:
@@ -284,20 +293,21 @@ class World:
         if outcome.error is not None:
             task.last_error = outcome.error
             self.errors[type(outcome.error).__name__] += 1
-            self._set(task, "failed")
+            self._set(task, process, "failed")
         elif outcome.stepped_aside:
-            self._set(task, "failed")
+            self._set(task, process, "failed")
         else:
             for generation, report in outcome.reports:
                 self._check_success(generation, report)
             self._check_task(task, outcome)
             task.last_error = None
-            self._set(task, "success")
+            self._set(task, process, "success")
 
     @staticmethod
-    def _set(task: Task, state: str) -> None:
+    def _set(task: Task, process: Process, state: str) -> None:
         # Airflow listens to the newest try alone.
-        task.state = state if not task.running else task.state
+        if process.number == task.tries:
+            task.state = state
 
     def note_named(self, generation: str, report: dict[str, Any]) -> None:
         sent = self.sent.get(generation, {})
@@ -349,11 +359,14 @@ class World:
                 for _, content in self.mounts.files("rejected.")
                 for line in content.splitlines()
             }
-            missing = outcome.rows - self.bik.stored.keys() - rejected
+            missing = (task.rows_at_first or frozenset()) - self.bik.stored.keys() - rejected
         elif self.is_query:
             # Other tasks may have delivered a part of the window.
             missing = (self.rows_of(task) & (task.rows_at_first or frozenset())) - set(readings)
             missing -= self.bik.stored.keys() | self.rejected
+            if task.policy == "trim":
+                # What came into a window after another task had delivered it.
+                missing -= self.too_late
         else:
             # A file may have changed while the try had paused.
             missing = (outcome.rows & self.rows_of(task)) - set(readings)
@@ -386,11 +399,11 @@ class World:
 
     def _checkpoints(self) -> Iterator[tuple[str, dict[str, Any]]]:
         for name, content in self.mounts.files("checkpoint."):
-            yield name.split("/")[-2], msgspec.json.decode(content)
+            yield "/".join(name.split("/")[-3:-1]), msgspec.json.decode(content)
         for task in self.tasks:
             for key, value in task.values.items():
                 if "checkpoint." in key:
-                    yield key.split("/")[-2], value
+                    yield "/".join(key.split("/")[-3:-1]), value
 
     # Time
 
@@ -440,6 +453,7 @@ class _Try:
             ended = delivering.deliver(piece)
             hook = cast("_Hook", delivering.hook)
             self._note(outcome, ended, hook.generation)
+            hook.generation = ""
             if ended.error is not None or ended.step_aside is not None:
                 outcome.error, outcome.stepped_aside = ended.error, ended.step_aside is not None
                 return outcome
@@ -448,11 +462,16 @@ class _Try:
     @staticmethod
     def _note(outcome: _Outcome, ended: Ended, key: str) -> None:
         report = cast("dict[str, Any]", dict(ended.report))
-        if report.get("already_delivered"):
+        if report.get("already_delivered") or not key:
+            # Nothing was read in this try.
             outcome.before = True
             return
-        if "possible_duplicate_ranges" in report:
-            outcome.reports.append((report.get("generation") or key, report))
+        for part in report.get("parts", ()):
+            outcome.reports.append((key_of(part["record_path"], part["generation"]), part))
+        if "parts" not in report and "possible_duplicate_ranges" in report:
+            if report.get("generation"):
+                key = key_of(report["record_path"], report["generation"])
+            outcome.reports.append((key, report))
 
     def _delivering(self, process: Process) -> Delivering:
         world, task, setting = self.world, self.task, self.world.setting
@@ -502,7 +521,7 @@ class _Try:
                 return EventsInput(events=str(world.directory / "events.ndjson"), reading=Reading())
             case "window of a query":
                 where = "at >= :start AND at < :end"
-                if world.version % 2:
+                if world.version % 2 == 0:
                     where += " AND id % 5 <> 0"
                 return self._query(where, stopping)
             case "growing":
@@ -510,13 +529,36 @@ class _Try:
                 column = WatermarkColumn(name="id", start=0, lookback=10**6)
                 return IncrementalInput(query=self._query(where, stopping), column=column)
             case _:
-                events = [_event(item, world.version) for item in world.items]
+                chosen = world.rows_of(self.task)
+                events = [_event(item, world.version) for item in world.items if item in chosen]
                 return EventsInput(events=events, reading=Reading())
 
     def _query(self, where: str, stopping: StopSignal) -> QueryInput:
         return QueryInput(
             sql=SQL.format(where=where), conn_id="shop", parameters=None, fetch_size=20, stopping=stopping
         )
+
+
+class _Reading:
+    """One reading of an input, which may hang.
+
+    Attributes:
+        places: The positions of the items so far.
+    """
+
+    def __init__(self, events: Iterator[InputEvent]) -> None:
+        self._events = events
+        self.places: dict[int, int] = {}
+
+    async def next_chunk(self) -> list[InputEvent]:
+        await asyncio.sleep(0.02)
+        try:
+            chunk = list(itertools.islice(self._events, 7))
+        except HungError:
+            await asyncio.get_running_loop().create_future()
+            raise
+        self.places |= {_item(event): event.position for event in chunk}
+        return chunk
 
 
 class _Hook:
@@ -528,36 +570,21 @@ class _Hook:
         self._world, self._process = world, process
         self.generation = ""
 
-    def deliver(
-        self, events: Iterator[InputEvent], delivery: Delivery, *, stopping: StopSignal
-    ) -> DeliveryReport:
+    def deliver(self, events: Iterator[InputEvent], delivery: Delivery, *, stopping: StopSignal) -> DeliveryReport:
         process, world = self._process, self._world
         generation = getattr(delivery.checkpoints, "generation", None)
-        self.generation = generation.id if generation else f"try {process.rng.getrandbits(32)}"
-        reading: list[int] = []
-        places: dict[int, int] = {}
+        if generation is None:
+            self.generation = f"try {process.rng.getrandbits(32)}"
+        else:
+            documents = delivery.checkpoints.record.documents  # type: ignore[attr-defined]
+            self.generation = key_of(getattr(documents, "path", "bik"), generation.id)
+        reading = _Reading(events)
         sent = world.sent.setdefault(self.generation, {})
 
         async def chunks() -> AsyncIterator[Sequence[InputEvent]]:
-            chunk: list[InputEvent] = []
-            while True:
-                try:
-                    event = next(events, None)
-                except HungError:
-                    await asyncio.get_running_loop().create_future()
-                    raise
-                if event is None:
-                    break
-                places[_item(event)] = event.position
-                reading.append(_item(event))
-                chunk.append(event)
-                if len(chunk) == 7:
-                    await asyncio.sleep(0.02)
-                    yield chunk
-                    chunk = []
-            world.readings[self.generation] = reading
-            if chunk:
+            while chunk := await reading.next_chunk():
                 yield chunk
+            world.readings[self.generation] = list(reading.places)
 
         async def send(bodies: Sequence[bytes]) -> Answer:
             items = [msgspec.json.decode(body)["eventProperties"]["orderId"] for body in bodies]
@@ -565,11 +592,10 @@ class _Hook:
                 if process.arrive() in {"kill after", "kill, late"}:
                     process.is_dead = True
             for item in items:
-                self._note_sent(sent, places[item], item, delivery)
+                self._note_sent(sent, reading.places[item], item, delivery)
             try:
                 await asyncio.sleep(process.rng.uniform(0.01, 0.5))
-                if process.is_dead:
-                    raise KilledError
+                process.check_alive()
             except BaseException:
                 # The sender is gone, but what it has sent may arrive.
                 if process.rng.random() < 0.5:
@@ -610,6 +636,11 @@ class _Hook:
 
         with asyncio.Runner(loop_factory=lambda: PatientLoop(idle)) as runner:
             return runner.run(work())
+
+
+def key_of(record: str, generation: str) -> str:
+    """A generation's name is its own within its record only."""
+    return f"{record.rstrip('/').rpartition('/')[2]}/{generation}"
 
 
 def _days(days: tuple[int, int]) -> tuple[datetime, datetime]:
