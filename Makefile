@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 IN_PARALLEL := --numprocesses 3 --dist loadscope
 PIP := PIP_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 
-.PHONY: demo test check docs dist compat storm bench clean
+.PHONY: demo test check docs dist compat storm bench constraints clean
 
 demo: $(READY)
 	$(BIN)/python -m demo
@@ -52,6 +52,14 @@ compat:
 	build/airflow-2/bin/python -m pytest -p no:cacheprovider $(IN_PARALLEL) -W default::PendingDeprecationWarning \
 	  tests/compat tests/events tests/hooks tests/operators/test_send_events.py tests/operators/test_delivery_id.py \
 	  tests/sources tests/test_windows.py
+
+# Renews constraints.txt: the newest versions that go together, installed without it.
+constraints:
+	$(PYTHON) -m venv build/newest
+	build/newest/bin/python -m pip install --quiet --upgrade pip
+	build/newest/bin/python -m pip install --quiet --editable . --group dev
+	(head -n 2 constraints.txt; build/newest/bin/python -m pip freeze --all --exclude-editable) > build/constraints.txt
+	mv build/constraints.txt constraints.txt
 
 clean:
 	rm -rf $(VENV) .demo build dist docs/_build

@@ -11,6 +11,7 @@ The tree, and what a retry of the task can do about each::
     ├── BikInputChangedError      a retry reads another input than the first try no: restore the input, or start over
     ├── BikAlreadyDeliveredError  an earlier run has delivered all of it         no: that is what was asked for
     ├── BikOverlapError           an unfinished delivery holds a part of the window  yes, once that one has ended
+    ├── BikWindowNotOverError     the window ends in the future                  yes, once it is over
     ├── BikRecordError            the record of a delivery is damaged or out of reach  no: see its text
     ├── BikSupersededError        another try of the same delivery has taken over  yes: it finds what that one did
     ├── BikEndpointError          BIK or the way to it rejects every request     no: fix it, then clear the task
@@ -37,6 +38,7 @@ __all__ = [
     "BikStorageError",
     "BikSupersededError",
     "BikTooManyRejectedError",
+    "BikWindowNotOverError",
 ]
 
 
@@ -89,6 +91,12 @@ class BikAlreadyDeliveredError(BikError):
 
 class BikOverlapError(BikError):
     """Another delivery of the stream holds a part of the window and has not ended. Nothing was sent."""
+
+    retry_can_help = True
+
+
+class BikWindowNotOverError(BikError):
+    """The window ends in the future: rows that come until then would pass for delivered. Nothing was sent."""
 
     retry_can_help = True
 

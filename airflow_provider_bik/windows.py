@@ -17,7 +17,7 @@ from airflow_provider_bik.errors import BikConfigError
 
 __all__ = ["DATA_INTERVAL", "Window", "cut", "zone_named"]
 
-DATA_INTERVAL = "{{ data_interval_start }}/{{ data_interval_end }}"
+DATA_INTERVAL = "{{ data_interval_start | default('none') }}/{{ data_interval_end | default('none') }}"
 """A template for ``window=``: the data interval of the run. Give the DAG a timetable whose intervals have a length,
 such as ``CronDataIntervalTimetable("@daily", timezone=…)``; Airflow 3 gives a plain cron schedule none: an error."""
 
@@ -48,14 +48,18 @@ class Window:
             # In UTC: Python compares two times of one zone by what their clocks show.
             object.__setattr__(self, name, getattr(self, name).astimezone(UTC))
         if self.start.microsecond % 1000 or self.end.microsecond % 1000:
-            message = "A window begins and ends with a whole millisecond. Nothing was sent."
+            message = (
+                f"The window {self.start.isoformat()}/{self.end.isoformat()} does not begin and end with a whole "
+                "millisecond. If it is the data interval of a run by hand, give that run a logical date of whole "
+                "seconds. Nothing was sent; a retry cannot help."
+            )
             raise BikConfigError(message)
         if self.start >= self.end:
             message = (
                 f"The window {self.start.isoformat()}/{self.end.isoformat()} has no length. If it is the data interval "
-                "of the run: a cron expression alone gives Airflow 3 intervals without length. Set "
-                "schedule=CronDataIntervalTimetable(…, timezone=…), or give window= a start and an end. Nothing was "
-                "sent; a retry cannot help before."
+                "of the run: a cron expression or a timedelta alone gives Airflow 3 intervals without length. Set "
+                "schedule=CronDataIntervalTimetable(…, timezone=…) or DeltaDataIntervalTimetable(…), or give window= a "
+                "start and an end. Nothing was sent; a retry cannot help before."
             )
             raise BikConfigError(message)
 
@@ -81,8 +85,8 @@ class Window:
         except ValueError:
             message = (
                 "window is not of the form start/end with two ISO 8601 times. If it is a template of the data "
-                "interval: a run without a logical date (by an asset, or by hand) has none. Nothing was sent; a retry "
-                "cannot help."
+                "interval: a run without a logical date (by an asset, or by hand) has none. Trigger it with a logical "
+                "date, or give window= a start and an end. Nothing was sent; a retry cannot help."
             )
             raise BikConfigError(message) from None
         return cls(start, end)

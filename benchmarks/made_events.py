@@ -1,42 +1,113 @@
-"""The input: made-up events as NDJSON, the same bytes every time."""
+"""The inputs: the same made-up orders in each kind of input, the same bytes every time."""
 
 from __future__ import annotations
 
+import csv
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
+from types import MappingProxyType
+from uuid import UUID
 
 import msgspec
 
-__all__ = ["write_events"]
+__all__ = ["ARRAY", "COLUMNS", "CSV", "FLAT", "INPUTS", "PARQUET", "QUERY", "RETRY", "SQL", "TABLE", "write_events"]
+
+FLAT = "NDJSON in BIK's form"
+ARRAY = "the same with an array in each event"
+CSV = "CSV with a mapping"
+PARQUET = "Parquet with a mapping"
+SQL = "PostgreSQL with a mapping"
+RETRY = "the same on a retry"
+
+COLUMNS = ("id", "name", "phone", "email", "product", "total", "quantity", "first", "placed_at")
+
+QUERY = f"SELECT {', '.join(COLUMNS)} FROM {{table}} ORDER BY id"  # noqa: S608 - our own names
+
+TABLE = """
+CREATE TABLE IF NOT EXISTS {table} AS SELECT n AS id, 'Customer ' || n AS name, '+9198' || (10000000 + n) AS phone,
+    'customer' || n || '@example.com' AS email, md5(n::text)::uuid AS product,
+    (n % 100000 / 100.0)::numeric(10, 2) AS total,
+    n % 5 AS quantity, n % 7 = 0 AS first, timestamptz '2024-01-01' + n * interval '10 seconds' AS placed_at
+FROM generate_series(1, {rows}) AS n;
+"""
+"""The table of `SQL`, whose rows take every type that JSON lacks and a warehouse has."""
 
 _FIRST = datetime(2024, 1, 1, tzinfo=UTC)
 _CATEGORIES = ("shoes", "books", "garden", "kitchen", "toys")
 
 
-def write_events(path: Path, number: int) -> Path:
+def write_events(kind: str, directory: Path, number: int) -> Path:
     """Write a file of events, unless it is there already.
 
     Args:
-        path: The file.
+        kind: The kind of input.
+        directory: Where.
         number: Events in it, about 350 bytes each.
 
     Returns:
-        The same path.
+        Its path; of a query, where a file would be, whose stem is the name of the table.
     """
+    suffix, write = INPUTS[kind]
+    path = directory / f"orders_{number}{suffix}"
     if not path.exists():
-        encode = msgspec.json.Encoder().encode
-        with path.open("wb") as file:
-            file.writelines(encode(event) + b"\n" for event in _events(number))
+        write(path, number)
     return path
 
 
+def _write_flat(path: Path, number: int) -> None:
+    encode = msgspec.json.Encoder().encode
+    with path.open("wb") as file:
+        file.writelines(encode(event) + b"\n" for event in _events(number))
+
+
+def _write_arrays(path: Path, number: int) -> None:
+    encode = msgspec.json.Encoder().encode
+    with path.open("wb") as file:
+        for index, event in enumerate(_events(number)):
+            changed = {**event["eventProperties"], "sizes": [index % 7, index % 11]}  # type: ignore[dict-item]
+            file.write(encode({**event, "eventProperties": changed}) + b"\n")
+
+
+def _write_csv(path: Path, number: int) -> None:
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        writer.writerows((*row[:8], _milliseconds(row[8])) for row in _rows(number))
+
+
+def _write_parquet(path: Path, number: int) -> None:
+    import pyarrow as pa  # noqa: PLC0415 - it takes much memory, which is measured
+    from pyarrow import parquet  # noqa: PLC0415 - as above
+
+    rows = [(*row[:4], str(row[4]), *row[5:]) for row in _rows(number)]
+    parquet.write_table(pa.table(dict(zip(COLUMNS, map(list, zip(*rows, strict=True)), strict=True))), path)
+
+
+def _no_file(path: Path, number: int) -> None:
+    """The table is made with the database."""
+
+
+INPUTS: Mapping[str, tuple[str, Callable[[Path, int], None]]] = MappingProxyType(
+    {
+        FLAT: (".ndjson", _write_flat),
+        ARRAY: (".arrays.ndjson", _write_arrays),
+        CSV: (".csv", _write_csv),
+        PARQUET: (".parquet", _write_parquet),
+        SQL: ("", _no_file),
+        RETRY: ("", _no_file),
+    }
+)
+"""The ends of their names, and what writes them."""
+
+
 def _events(number: int) -> Iterator[dict[str, object]]:
-    chance = random.Random(number)  # noqa: S311 - the same input every time
+    rng = random.Random(number)  # noqa: S311 - the same input every time
     for index in range(number):
-        customer = chance.randrange(10**6)
-        moment = _FIRST + timedelta(milliseconds=chance.randrange(10**10))
+        customer = rng.randrange(10**6)
+        moment = _FIRST + timedelta(milliseconds=rng.randrange(10**10))
         yield {
             "name": f"Customer {customer}",
             "phoneNumber": f"+9198{10**7 + customer}",
@@ -44,12 +115,26 @@ def _events(number: int) -> Iterator[dict[str, object]]:
             "eventName": "orderCompleted",
             "eventProperties": {
                 "orderId": f"order-{index:08}",
-                "productId": f"sku-{chance.randrange(10**5):05}",
-                "category": chance.choice(_CATEGORIES),
-                "itemPrice": chance.randrange(100, 10**6) / 100,
-                "quantity": chance.randrange(1, 6),
+                "productId": f"sku-{rng.randrange(10**5):05}",
+                "category": rng.choice(_CATEGORIES),
+                "itemPrice": rng.randrange(100, 10**6) / 100,
+                "quantity": rng.randrange(1, 6),
                 "currency": "INR",
                 "firstOrder": customer % 5 == 0,
             },
-            "createdAt": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "createdAt": _milliseconds(moment),
         }
+
+
+def _rows(number: int) -> Iterator[tuple[int, str, str, str, UUID, Decimal, int, bool, datetime]]:
+    """As the table has them."""
+    rng = random.Random(number)  # noqa: S311 - the same input every time
+    for n in range(1, number + 1):
+        product, total = UUID(int=rng.getrandbits(128)), Decimal(n % 100_000) / 100
+        email, phone = f"customer{n}@example.com", f"+9198{10**7 + n}"
+        placed_at = _FIRST + n * timedelta(seconds=10)
+        yield n, f"Customer {n}", phone, email, product, total.quantize(Decimal("0.01")), n % 5, n % 7 == 0, placed_at
+
+
+def _milliseconds(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

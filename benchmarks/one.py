@@ -1,18 +1,20 @@
-"""One measurement, in a process of its own: ``python -m benchmarks.one CONTESTANT WARM_UP FILE URL CONCURRENCY``.
+"""One measurement, in a process of its own: ``python -m benchmarks.one CONTESTANT KIND WARM_UP INPUT URL IN_FLIGHT``.
 
-The first file pays for imports and connections; only the second one is measured. The result goes to stdout as JSON.
+The first input pays for imports and connections; only the second one is measured. The result goes to stdout as JSON.
 """
 
 from __future__ import annotations
 
 import resource
 import sys
+import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 
-from benchmarks.contestants import CONTESTANTS
+from benchmarks.contestants import CONTESTANTS, PREPARATIONS, Job
 
 __all__ = ["Measured", "main"]
 
@@ -20,13 +22,13 @@ _UNITS_PER_MB = 1024 * 1024 if sys.platform == "darwin" else 1024
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
-    """What one process used for one file.
+    """What one process used for one input.
 
     Attributes:
         seconds: Of the clock on the wall.
         cpu: Seconds of CPU time, user and system, all threads.
         peak: MB of memory at most, from the start of the process.
-        grown: MB by which that is more than at most before the measured file.
+        grown: MB by which that is more than at most before the measured input.
     """
 
     seconds: float
@@ -35,16 +37,25 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     grown: float
 
 
-def main(name: str, warm_up: str, path: str, url: str, concurrency: str) -> None:
+def main(name: str, kind: str, warm_up: str, path: str, url: str, concurrency: str) -> None:
     """Measure one contestant and print the result."""
-    contestant = CONTESTANTS[name]
-    contestant(Path(warm_up), url, int(concurrency))
-    before = _peak()
-    cpu, seconds = time.process_time(), time.perf_counter()
-    contestant(Path(path), url, int(concurrency))
-    cpu, seconds = time.process_time() - cpu, time.perf_counter() - seconds
+    contestant, prepare = CONTESTANTS[name], PREPARATIONS.get(kind, _nothing)
+    with tempfile.TemporaryDirectory() as state:
+        job = Job(kind=kind, path=Path(path), url=url, concurrency=int(concurrency), state=Path(state, "measured"))
+        first = replace(job, path=Path(warm_up), state=Path(state, "warm-up"))
+        prepare(first)
+        contestant(first)
+        prepare(job)
+        before = _peak()
+        cpu, seconds = time.process_time(), time.perf_counter()
+        contestant(job)
+        cpu, seconds = time.process_time() - cpu, time.perf_counter() - seconds
     measured = Measured(seconds=seconds, cpu=cpu, peak=_peak(), grown=_peak() - before)
-    sys.stdout.write(msgspec.json.encode(measured).decode() + "\n")
+    sys.stdout.write("\n" + msgspec.json.encode(measured).decode() + "\n")
+
+
+def _nothing(job: Job) -> None:
+    """Most kinds of input need no preparation."""
 
 
 def _peak() -> float:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-__all__ = ["BATCH", "BATCHES", "BY_HAND", "GATHER", "LARGE", "SINGLE", "THIS", "Case", "Plan", "plan"]
+from benchmarks.made_events import FLAT, INPUTS, RETRY, SQL
+
+__all__ = ["BATCH", "BATCHES", "BY_HAND", "GATHER", "LARGE", "ROWS", "SINGLE", "THIS", "Case", "Plan", "plan"]
 
 SINGLE = "HttpHook.run, one event each"
 BATCHES = "HttpHook.run, batches of 100"
 GATHER = "HttpAsyncHook.session, gather"
 BY_HAND = "aiohttp + msgspec by hand"
+ROWS = "PostgresHook.get_records + HttpHook.run, batches of 100"
 THIS = "this package"
 
 BATCH = 100
@@ -35,12 +38,14 @@ class Case:
         concurrency: Requests in flight.
         contestant: Its name.
         events: Events in the file.
+        kind: Of the input.
     """
 
     latency: int
     concurrency: int
     contestant: str
     events: int
+    kind: str = FLAT
 
     @property
     def ceiling(self) -> float | None:
@@ -54,11 +59,13 @@ class Plan:
     """All that one run measures.
 
     Attributes:
+        kinds: Cases of the kinds of input, each beside the pipeline by hand for the same input.
         compared: Cases of the comparison.
         sizes: Cases of this package alone, by rising number of events.
         repeats: How often each case is measured; the median counts.
     """
 
+    kinds: tuple[Case, ...]
     compared: tuple[Case, ...]
     sizes: tuple[Case, ...]
     repeats: int
@@ -76,10 +83,19 @@ def plan(*, quick: bool = False, full: bool = False, repeats: int | None = None)
     if full:
         sizes += [1_000_000, 5_000_000]
     return Plan(
+        kinds=tuple(_kinds(2_000 if quick else 100_000)),
         compared=tuple(_compared(quick=quick)),
         sizes=tuple(Case(latency=0, concurrency=8, contestant=THIS, events=size) for size in sizes),
         repeats=repeats or (1 if quick else 3),
     )
+
+
+def _kinds(events: int) -> Iterator[Case]:
+    for kind in INPUTS:
+        for name in (BY_HAND, *([ROWS] if kind == SQL else []), THIS):
+            if (kind, name) != (RETRY, BY_HAND):
+                # Whoever writes a pipeline by hand runs the query again: a retry costs what the first try does.
+                yield Case(latency=0, concurrency=1 if name == ROWS else 8, contestant=name, events=events, kind=kind)
 
 
 def _compared(*, quick: bool) -> Iterator[Case]:

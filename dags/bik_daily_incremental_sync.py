@@ -1,23 +1,25 @@
-"""Every night, send the customers, carts and orders of the day that has just ended to BIK.
+"""Every night, send the customers, carts and orders of the day that has just ended.
 
-## Realtime or migration?
+## Before you unpause it
 
-In BIK an event that carries its date must go to the migration pipeline. The real-time stream, which starts journeys,
-takes only events without a date and gives them the time of arrival. At night yesterday's orders and customers are
-history, so they keep their true dates and go as migration: `pipeline="auto"` does that with dated events. Abandoned
-carts are worth a reminder the next morning: with `realtime_max_age` those of a punctual run go out as real-time events,
-and those of a late run or a backfill as history, which reminds nobody.
+1. Set `FIRST_DAY` in `bik_shop.py`. Until then this DAG has no schedule and sends nothing.
+2. Set the Airflow option `[bik] state_path`, a folder that all workers reach.
+3. Add the connections `shop_db` (any SQL database) and `bik_default`.
 
 ## Which day?
 
 The data interval of the run, which `CronDataIntervalTimetable` makes a calendar day in `TIMEZONE`.
 
+## Real-time or migration?
+
+- **Orders and customers** are history by the time of the run. They keep their dates and go as migration.
+- **Carts younger than 36 hours** go as real-time events, without a date, because a reminder is what they are for.
+- **Older carts**, from a late run or a backfill, go as migration. Nobody is reminded of a cart of last month.
+
 ## Is a day ever sent twice?
 
-No. Each kind of event is a stream, and its record says which windows were delivered, by whatever DAG or run: this one,
+No. Each kind of event is a stream, and its records say which windows were delivered, by whatever DAG or run: this one,
 `bik_historical_backfill`, or Airflow's own Backfill. What was delivered is left out, and the log says so.
-
-Needs the connections `shop_db` (any SQL database) and `bik_default`.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from datetime import timedelta
 from typing import Any
 
 import pendulum
-from airflow.providers.common.compat.sdk import BaseHook, dag, get_current_context, task
+from airflow.providers.common.compat.sdk import BaseHook, dag, task
 from airflow.timetables.interval import CronDataIntervalTimetable
 from bik_shop import CARTS, CUSTOMERS, FIRST_DAY, ORDERS, TIMEZONE, TO_BIK
 
@@ -43,9 +45,11 @@ def as_dicts(cursor: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - each databa
 
 
 @dag(
-    description="Sends the last day's customers, carts and orders to BIK",
-    schedule=CronDataIntervalTimetable("@daily", timezone=TIMEZONE),
-    start_date=pendulum.datetime(FIRST_DAY.year, FIRST_DAY.month, FIRST_DAY.day, tz=TIMEZONE),
+    description="Sends the customers, carts and orders of the last day"
+    if FIRST_DAY
+    else "Needs FIRST_DAY in bik_shop.py",
+    schedule=CronDataIntervalTimetable("@daily", timezone=TIMEZONE) if FIRST_DAY else None,
+    start_date=pendulum.datetime(FIRST_DAY.year, FIRST_DAY.month, FIRST_DAY.day, tz=TIMEZONE) if FIRST_DAY else None,
     # After an outage, each missed day gets its run. Without this they would be a gap in BIK.
     catchup=True,
     max_active_runs=1,
@@ -80,16 +84,14 @@ def bik_daily_incremental_sync() -> None:
     # Few: the rows themselves go to the next task, through XCom. Airflow keeps XCom in its own database and logs it
     # unless told not to; use SqlToBikOperator, or write a file, if personal data must not be there.
     @task(show_return_value_in_logs=False)
-    def extract_customers() -> list[dict[str, Any]]:
-        context = get_current_context()
-        day = Window(context["data_interval_start"], context["data_interval_end"])
+    def extract_customers(window: str) -> list[dict[str, Any]]:
         hook: Any = BaseHook.get_hook("shop_db")
-        rows: list[dict[str, Any]] = hook.run(CUSTOMERS.sql, parameters=day.parameters, handler=as_dicts)
+        rows: list[dict[str, Any]] = hook.run(CUSTOMERS.sql, parameters=Window.of(window).parameters, handler=as_dicts)
         return rows
 
     BikSendEventsOperator(
         task_id="send_customers",
-        events=extract_customers(),
+        events=extract_customers(DATA_INTERVAL),
         mapping=CUSTOMERS.mapping,
         stream="customers",
         window=DATA_INTERVAL,

@@ -1,4 +1,4 @@
-"""What both DAGs know about the shop: its days, its tables, and where state lies. Change this file for your own shop.
+"""What the daily DAG and the backfill know about the shop. This is the only file that you change for your own.
 
 Each kind of event has a query, which chooses rows, and a mapping, which says what becomes of their columns.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 from airflow_provider_bik.events import Column, EventMapping, Reading
@@ -16,24 +15,18 @@ from airflow_provider_bik.events import Column, EventMapping, Reading
 TIMEZONE = "Asia/Kolkata"
 """Whose calendar days are meant. The schedule, the windows and the dates in the form all follow it."""
 
-FIRST_DAY = date(2026, 1, 1)
-"""The cut-over: the daily DAG sends this day and every later one, the backfill sends the days before it."""
-
-STATE = os.environ.get("BIK_STATE", f"file://{os.environ.get('AIRFLOW_HOME', Path.home() / 'airflow')}/bik")
-"""Where it is written down what was delivered, where rows wait on their way, and where rejected events are kept. With
-more than one worker this must be storage that all of them reach, such as `s3://aws_default@bucket/bik`. The files hold
-personal data: keep others out."""
+FIRST_DAY = date.fromisoformat(os.environ["BIK_FIRST_DAY"]) if "BIK_FIRST_DAY" in os.environ else None
+"""The first day that the daily DAG sends, such as `date(2026, 1, 1)`. Until it is set, that DAG has no schedule."""
 
 TO_BIK: dict[str, Any] = {
     # A shop always has some customers that cannot be reached, and they must not fail every night. A broken query
     # rejects far more than one in twenty, and does fail. The rejected events are kept, to be fixed.
     "max_rejected": 0.05,
-    "state_path": STATE,
     # BIK cannot recognise an event that it has: what was delivered, by whatever run, is left out.
     "if_delivered": "trim",
     "reading": Reading(timezone=TIMEZONE, default_region="IN"),
 }
-"""Arguments of every operator that sends."""
+"""Arguments of every operator that sends. Where records are kept is an option of Airflow: `[bik] state_path`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

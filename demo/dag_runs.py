@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from airflow.configuration import conf
@@ -15,6 +15,7 @@ from airflow.dag_processing.dagbag import BundleDagBag
 from airflow.models.xcom import XComModel
 from airflow.utils.session import create_session
 
+from demo import shop
 from demo.ledger import Ledger
 from demo.legs import Leg, Outcome, legs
 
@@ -37,6 +38,10 @@ def run(leg: Leg, ledger: Ledger) -> Outcome:
 def main(folder: str, sandbox: str, today: str) -> None:
     """Run all legs, stopping at the first that fails."""
     for leg in legs(date.fromisoformat(today)):
+        if leg.new_views:
+            # Seconds apart, so that all of them are young enough to be real-time events.
+            first = datetime.now(UTC) - timedelta(minutes=5)
+            shop.add_views(Path(folder, "shop.db"), first, leg.new_views, every=timedelta(seconds=2))
         outcome = run(leg, Ledger(sandbox))
         target = Path(folder, f"{leg.name}.json")
         part = target.with_suffix(".part")

@@ -13,6 +13,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from demo.legs import CUT_OVER
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -47,7 +49,8 @@ def environment(home: Path, sandbox: str) -> dict[str, str]:
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         "AIRFLOW_CONN_BIK_DEFAULT": json.dumps(bik),
         "AIRFLOW_CONN_SHOP_DB": json.dumps({"conn_type": "sqlite", "host": str(home / "shop.db")}),
-        "BIK_STAGING": f"file://{home / 'files'}",
+        "AIRFLOW__BIK__STATE_PATH": f"file://{home / 'state'}",
+        "BIK_FIRST_DAY": CUT_OVER.isoformat(),
     }
 
 

@@ -7,13 +7,15 @@ from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich import box
 from rich.table import Table
 
-from demo.shop import TABLES, ZONE
+from demo.legs import BACKFILL, DAILY, INCREMENTAL
+from demo.shop import ZONE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
 PIPELINES = ("realtime", "migration")
 WRONG = ("stream_rejected", "history_lost")
-WORDS = {"stream_rejected": "rejected by the stream", "history_lost": "with history lost"}
+TITLES = {DAILY: "daily sync", BACKFILL: "backfill", INCREMENTAL: "incremental"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +39,7 @@ class Result:
         rejected: What they report as rejected.
         reasons: Why, counted.
         received: What reached the sandbox during this leg, by pipeline.
-        dead_letters: The lines in the dead-letter files of this leg.
+        kept: The lines in the files of rejected events of this leg.
     """
 
     leg: Leg
@@ -47,14 +49,15 @@ class Result:
     rejected: int
     reasons: Mapping[str, int]
     received: Mapping[str, int]
-    dead_letters: int
+    kept: int
 
     def disagreements(self) -> list[str]:
         """What does not add up, in words; empty if all is well."""
+        due = ("rows that were sent before", 0) if self.leg.is_repeat else ("rows in the shop", self.rows)
         claims = [
-            ("rows in the shop", self.rows, "events read", self.read),
+            (*due, "events read", self.read),
             ("events read", self.read, "confirmed + rejected", sum(self.sent.values()) + self.rejected),
-            ("events rejected", self.rejected, "lines in the dead-letter files", self.dead_letters),
+            ("events rejected", self.rejected, "lines in the files of rejected events", self.kept),
         ]
         pipelines = (*PIPELINES, *WRONG)
         claims += [(f"confirmed {p}", self.sent.get(p, 0), "received", self.received.get(p, 0)) for p in pipelines]
@@ -73,38 +76,40 @@ def result(leg: Leg, outcome: Outcome, before: Mapping[str, int], shop: Path) ->
     """
     sent: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
-    for report in outcome.reports:
+    reports = [report for report in outcome.reports if not report["already_delivered"]]
+    for report in reports:
         sent.update(report["pipelines"])
         reasons.update(report["reasons"])
     return Result(
         leg=leg,
-        rows=count_rows(shop, leg.first, leg.end),
-        read=sum(report["read"] for report in outcome.reports),
+        rows=count_rows(shop, leg.tables, leg.first, leg.end),
+        read=sum(report["read"] for report in reports),
         sent=sent,
-        rejected=sum(report["rejected"] for report in outcome.reports),
+        rejected=sum(report["rejected"] for report in reports),
         reasons=reasons,
         received={name: number - before.get(name, 0) for name, number in outcome.ledger.items()},
-        dead_letters=sum(count_lines(path) for path in dead_letter_files(outcome)),
+        kept=sum(count_lines(path) for path in rejected_files(outcome)),
     )
 
 
-def dead_letter_files(outcome: Outcome) -> list[str]:
-    """Where the rejected events of a leg lie."""
-    return sorted(report["dead_letter_path"] for report in outcome.reports if report["dead_letter_path"])
+def rejected_files(outcome: Outcome) -> list[str]:
+    """Where the rejected events of a leg are."""
+    reports = [report for report in outcome.reports if not report["already_delivered"]]
+    return sorted(report["rejected_path"].removeprefix("file://") for report in reports if report["rejected_path"])
 
 
 def count_lines(path: str) -> int:
-    """The dead letters in one file."""
-    with Path(path.removeprefix("file://")).open("rb") as file:
+    """The rejected events in one file."""
+    with Path(path).open("rb") as file:
         return sum(1 for _ in file)
 
 
-def count_rows(shop: Path, first: date, end: date) -> int:
+def count_rows(shop: Path, tables: Mapping[str, str], first: date, end: date) -> int:
     """Ask the shop itself, by a query of its own, how many events these days should give."""
     rows = 0
     with closing(sqlite3.connect(shop)) as database:
-        for name in TABLES:
-            query = f"SELECT count(*) FROM {name} WHERE recorded_at >= ? AND recorded_at < ?"  # noqa: S608 - a constant
+        for name, column in tables.items():
+            query = f"SELECT count(*) FROM {name} WHERE {column} >= ? AND {column} < ?"  # noqa: S608 - constants
             rows += database.execute(query, (_midnight(first), _midnight(end))).fetchone()[0]
     return rows
 
@@ -114,31 +119,24 @@ def _midnight(day: date) -> str:
 
 
 def table(results: Sequence[Result]) -> Table:
-    """The three counts of every leg, one below the other."""
-    shown = Table(box=box.SIMPLE_HEAVY, pad_edge=False)
-    shown.add_column("", no_wrap=True)
-    for each in results:
-        shown.add_column(each.leg.heading, justify="right")
-    shown.add_column("all", justify="right", style="bold")
-    for section in _sections(results):
-        for title, values in section:
-            shown.add_row(title, *(f"{value:,}" for value in (*values, sum(values))))
+    """A line for each run: what the shop holds, what Airflow says, what the sandbox received."""
+    shown = Table(box=box.SIMPLE_HEAVY, show_edge=False, pad_edge=False, collapse_padding=True, show_footer=True)
+    columns: dict[str, list[int]] = {
+        "in shop": [each.rows for each in results],
+        "read": [each.read for each in results],
+        "real-time": [each.sent.get("realtime", 0) for each in results],
+        "migration": [each.sent.get("migration", 0) for each in results],
+        "rejected": [each.rejected for each in results],
+        "received": [sum(each.received.values()) for each in results],
+    }
+    shown.add_column("", footer="all", no_wrap=True)
+    for heading, values in columns.items():
+        # Rows that are asked for twice are in the shop once.
+        footer = "" if heading == "in shop" else f"{sum(values):,}"
+        shown.add_column(heading, footer=footer, justify="right", no_wrap=True)
+    for dag_id, group in groupby(zip(results, *columns.values(), strict=True), key=lambda line: line[0].leg.dag_id):
         shown.add_section()
+        shown.add_row(TITLES[dag_id], style="bold")
+        for each, *values in group:
+            shown.add_row(f"  {each.leg.title}", *(f"{value:,}" for value in values))
     return shown
-
-
-def _sections(results: Sequence[Result]) -> list[list[tuple[str, list[int]]]]:
-    reasons = sorted({reason for each in results for reason in each.reasons})
-    return [
-        [("rows in the shop", [each.rows for each in results])],
-        [
-            ("read by Airflow", [each.read for each in results]),
-            *((f"  confirmed, {p}", [each.sent.get(p, 0) for each in results]) for p in PIPELINES),
-            ("  rejected", [each.rejected for each in results]),
-            *((f"    {reason}", [each.reasons.get(reason, 0) for each in results]) for reason in reasons),
-        ],
-        [
-            ("received by the sandbox", [sum(each.received.values()) for each in results]),
-            *((f"  {WORDS.get(p, p)}", [each.received.get(p, 0) for each in results]) for p in (*PIPELINES, *WRONG)),
-        ],
-    ]

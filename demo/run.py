@@ -1,4 +1,4 @@
-"""The demo from end to end: shop, Airflow, sandbox, three DAG runs, and a table that must add up."""
+"""The demo from end to end: shop, Airflow, sandbox, the runs of three DAGs, and a table that must add up."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from datetime import datetime
+import time as clock
+from collections import Counter
+from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -65,6 +66,9 @@ def _demo() -> int:
     with step("Seeding the shop") as current:
         rows = shop.seed(database)
         shop.add_fresh_carts(database, legs(today)[1].first)
+        shop.add_views(
+            database, datetime.combine(shop.FIRST_DAY, time.min, tzinfo=shop.ZONE), 2000, timedelta(minutes=20)
+        )
         current.done = ", ".join(f"{number:,} {name}" for name, number in rows.items())
     with contextlib.ExitStack() as stack:
         with step("Starting the sandbox, a local BIK") as current:
@@ -110,7 +114,7 @@ class Step:
 @contextlib.contextmanager
 def step(title: str) -> Iterator[Step]:
     """Show that something is going on, and then what came out of it and how long it took."""
-    begin = time.monotonic()
+    begin = clock.monotonic()
     line = f"  {title:<46}"
     if not console.is_terminal:
         console.print(line, end="", markup=False)
@@ -119,7 +123,7 @@ def step(title: str) -> Iterator[Step]:
         current = Step(title, status)
         yield current
     begun = line if console.is_terminal else ""
-    console.print(f"{begun}{time.monotonic() - begin:6.1f} s   {current.done}", markup=False)
+    console.print(f"{begun}{clock.monotonic() - begin:6.1f} s   {current.done}", markup=False)
 
 
 def _migrate(env: dict[str, str]) -> None:
@@ -151,10 +155,10 @@ def _received(url: str) -> str:
 
 
 def _await_outcome(path: Path, process: subprocess.Popen[bytes], tell: Callable[[], None]) -> None:
-    until = time.monotonic() + PATIENCE
-    while not path.exists() and process.poll() is None and time.monotonic() < until:
+    until = clock.monotonic() + PATIENCE
+    while not path.exists() and process.poll() is None and clock.monotonic() < until:
         tell()
-        time.sleep(POLL)
+        clock.sleep(POLL)
 
 
 def _read_outcome(path: Path, log: Path) -> Outcome:
@@ -174,10 +178,12 @@ def _conclude(outcomes: list[tuple[Leg, Outcome]], database: Path) -> int:
     for leg, outcome in outcomes:
         counted.append(results.result(leg, outcome, before, database))
         before = outcome.ledger
+    console.print(
+        "\nWhat the shop holds, what Airflow read and BIK confirmed, and what the sandbox says it received:\n"
+    )
     console.print(results.table(counted))
-    files = [path for _, outcome in outcomes for path in results.dead_letter_files(outcome)]
-    folder = Path(files[0].removeprefix("file://")).parent if files else "nowhere"
-    console.print(f"Rejected events, ready to be mended and sent again, in {len(files)} files:\n  {folder}")
+    console.print("\nOnce more: these days were sent already, by the other DAG or in other windows. Nothing went out.")
+    _tell_what_was_rejected(outcomes, counted)
     wrong = [line for each in counted for line in each.disagreements()]
     if wrong:
         console.print("\nThe counts disagree:", *wrong, sep="\n  ", markup=False)
@@ -185,6 +191,15 @@ def _conclude(outcomes: list[tuple[Leg, Outcome]], database: Path) -> int:
     console.print("\nEvery count agrees: read = confirmed + rejected, and the sandbox received what was confirmed.")
     console.print("0 events were rejected by the data stream, 0 lost their history.")
     return 0
+
+
+def _tell_what_was_rejected(outcomes: list[tuple[Leg, Outcome]], counted: list[results.Result]) -> None:
+    reasons: Counter[str] = Counter()
+    for each in counted:
+        reasons.update(each.reasons)
+    console.print("Why events were rejected:", ", ".join(f"{reason} {number:,}" for reason, number in reasons.items()))
+    files = [path for _, outcome in outcomes for path in results.rejected_files(outcome)]
+    console.print(f"They are in {len(files)} files, ready to be fixed and sent again. The first one:\n  {files[0]}")
 
 
 def _wait_for_interrupt() -> None:

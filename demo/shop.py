@@ -20,6 +20,7 @@ FIRST_DAY = date(2025, 12, 2)
 DAYS = 31
 ZONE = ZoneInfo("Asia/Kolkata")
 TABLES = ("customers", "carts", "orders")
+"""What the daily DAG and the backfill send; the incremental one sends ``catalog_views``."""
 
 DDL = """
 CREATE TABLE customers (
@@ -53,6 +54,12 @@ CREATE TABLE orders (
     billing_address  TEXT,
     placed_at        TEXT,
     recorded_at      TEXT NOT NULL
+);
+CREATE TABLE catalog_views (
+    view_id    INTEGER PRIMARY KEY,
+    email      TEXT,
+    catalog_id TEXT NOT NULL,
+    viewed_at  TEXT NOT NULL
 );
 CREATE INDEX customers_recorded_at ON customers (recorded_at);
 CREATE INDEX carts_recorded_at ON carts (recorded_at);
@@ -94,14 +101,14 @@ def seed(path: Path, *, first_day: date = FIRST_DAY, days: int = DAYS, size: Siz
     """
     size = size or Size()
     dates = [first_day + timedelta(days=number) for number in range(days)]
-    chance = random.Random(20260101)  # noqa: S311 - the same rows each time are the point
+    rng = random.Random(20260101)  # noqa: S311 - the same rows each time are the point
     with closing(sqlite3.connect(path)) as shop, shop:
         shop.executescript(DDL)
-        customers = list(_customers(chance, dates, size.customers))
+        customers = list(_customers(rng, dates, size.customers))
         shop.executemany(f"INSERT INTO customers VALUES ({_marks(7)})", customers)  # noqa: S608 - only marks
         known = [str(row[0]) for row in customers]
-        shop.executemany(f"INSERT INTO carts VALUES ({_marks(8)})", _carts(chance, dates, size.carts, known))  # noqa: S608 - only marks
-        shop.executemany(f"INSERT INTO orders VALUES ({_marks(11)})", _orders(chance, dates, size.orders, known))  # noqa: S608 - only marks
+        shop.executemany(f"INSERT INTO carts VALUES ({_marks(8)})", _carts(rng, dates, size.carts, known))  # noqa: S608 - only marks
+        shop.executemany(f"INSERT INTO orders VALUES ({_marks(11)})", _orders(rng, dates, size.orders, known))  # noqa: S608 - only marks
         return {table: shop.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in TABLES}  # noqa: S608 - constants
 
 
@@ -132,6 +139,20 @@ def add_fresh_carts(path: Path, day: date, number: int = 30) -> None:
         shop.executemany(f"INSERT INTO carts VALUES ({_marks(8)})", rows)  # noqa: S608 - only marks
 
 
+def add_views(path: Path, first: datetime, number: int, every: timedelta) -> None:
+    """Add views of the catalogue.
+
+    Args:
+        path: The database file.
+        first: When the first one was.
+        number: How many.
+        every: The time from one to the next.
+    """
+    rows = [(f"customer{1 + n % 16}@example.com", f"C-{n % 40}", _text(first + n * every)) for n in range(number)]
+    with closing(sqlite3.connect(path)) as shop, shop:
+        shop.executemany("INSERT INTO catalog_views (email, catalog_id, viewed_at) VALUES (?, ?, ?)", rows)
+
+
 def _marks(number: int) -> str:
     return ", ".join("?" * number)
 
@@ -141,11 +162,11 @@ def _text(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
-def _moments(chance: random.Random, day: date, number: int) -> list[datetime]:
+def _moments(rng: random.Random, day: date, number: int) -> list[datetime]:
     """Times of one day in order, with its very first and last millisecond among them: windows must get both right."""
     start = datetime.combine(day, time.min, tzinfo=ZONE)
     last = 24 * 60 * 60 * 1000 - 1
-    offsets = [0, *(int(chance.triangular(0, last, 0.8 * last)) for _ in range(number - 2)), last]
+    offsets = [0, *(int(rng.triangular(0, last, 0.8 * last)) for _ in range(number - 2)), last]
     return [start + timedelta(milliseconds=offset) for offset in sorted(offsets[:number])]
 
 
@@ -181,50 +202,50 @@ def _email(n: int) -> str | None:
     return odd.get(n % 100, f"customer{n}@example.com")
 
 
-def _customers(chance: random.Random, dates: list[date], number: int) -> Iterator[Row]:
+def _customers(rng: random.Random, dates: list[date], number: int) -> Iterator[Row]:
     ids = count(1)
     for day in dates:
-        for recorded in _moments(chance, day, number):
+        for recorded in _moments(rng, day, number):
             n = next(ids)
             # Every so often somebody registers a second time.
             person = n - 40 if n % 120 == 90 else n
             name = NAMES[person % len(NAMES)]
-            signed_up = _happened(n, recorded, chance.uniform(0, 5))
-            source = chance.choice(SOURCES)
+            signed_up = _happened(n, recorded, rng.uniform(0, 5))
+            source = rng.choice(SOURCES)
             yield f"CUST-{n:05d}", name, _phone(person), _email(person), source, signed_up, _text(recorded)
 
 
-def _carts(chance: random.Random, dates: list[date], number: int, known: list[str]) -> Iterator[Row]:
+def _carts(rng: random.Random, dates: list[date], number: int, known: list[str]) -> Iterator[Row]:
     ids = count(1)
     for day in dates:
-        for recorded in _moments(chance, day, number):
+        for recorded in _moments(rng, day, number):
             n = next(ids)
-            items = chance.randint(1, 9)
-            value = None if n % 170 == 5 else round(items * chance.uniform(49, 1999), 2)
+            items = rng.randint(1, 9)
+            value = None if n % 170 == 5 else round(items * rng.uniform(49, 1999), 2)
             currency = None if n % 60 == 12 else "INR"
             url = None if n % 3 else f"https://shop.example.com/cart/{n}?utm_source=mail&q=%7B%7B"
             abandoned = _happened(n, recorded, 1800)
-            yield f"CART-{n:06d}", chance.choice(known), value, items, currency, url, abandoned, _text(recorded)
+            yield f"CART-{n:06d}", rng.choice(known), value, items, currency, url, abandoned, _text(recorded)
 
 
-def _orders(chance: random.Random, dates: list[date], number: int, known: list[str]) -> Iterator[Row]:
+def _orders(rng: random.Random, dates: list[date], number: int, known: list[str]) -> Iterator[Row]:
     ids = count(1)
     previous: Row = ()
     for day in dates:
-        for recorded in _moments(chance, day, number):
+        for recorded in _moments(rng, day, number):
             n = next(ids)
             # A double click makes a second order of the same content, which is an event of its own.
             if previous and n % 110 == 60:
                 yield f"ORD-{n:06d}", f"#{n}", *previous[2:-2], _happened(n, recorded, 1), _text(recorded)
                 continue
-            items = chance.randint(1, 6)
-            total = None if n % 400 == 9 else f"{items * chance.uniform(99, 2999):.2f}"
-            payment = "COD" if chance.random() < 0.4 else "Prepaid"
-            address = f"{chance.randint(1, 400)} {STREETS[n % len(STREETS)]}, {600001 + n % 90}"
+            items = rng.randint(1, 6)
+            total = None if n % 400 == 9 else f"{items * rng.uniform(99, 2999):.2f}"
+            payment = "COD" if rng.random() < 0.4 else "Prepaid"
+            address = f"{rng.randint(1, 400)} {STREETS[n % len(STREETS)]}, {600001 + n % 90}"
             billing = address if n % 7 else None
-            placed = _happened(n, recorded, chance.uniform(0, 20))
+            placed = _happened(n, recorded, rng.uniform(0, 20))
             previous = (
-                f"ORD-{n:06d}", f"#{n}", chance.choice(known), total, "INR", payment, items, address, billing, placed,
+                f"ORD-{n:06d}", f"#{n}", rng.choice(known), total, "INR", payment, items, address, billing, placed,
                 _text(recorded),
             )  # fmt: skip
             yield previous

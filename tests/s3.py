@@ -17,7 +17,6 @@ import sys
 import threading
 import time
 from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, Self, TypeVar
 from urllib.parse import quote
@@ -29,12 +28,15 @@ from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
 
-__all__ = ["S3", "Call", "S3Faults", "s3", "s3_server"]
+__all__ = ["S3", "SIGNED", "Call", "S3Faults", "s3", "s3_server"]
 
 T = TypeVar("T")
 
 BUCKET = "bucket"
 KEY, SECRET = "key-of-the-tests", "secret-of-the-tests"
+SIGNED = f"AWS4-HMAC-SHA256 Credential={KEY}/20260101/us-east-1/s3/aws4_request"
+"""The header of a signed call: the store looks whether there is one, and not at what it says."""
+
 PATIENCE = 60.0
 """Seconds within which the server must have started; only a broken test takes them."""
 
@@ -48,7 +50,8 @@ _UNAVAILABLE = "<?xml version='1.0'?><Error><Code>ServiceUnavailable</Code><Mess
 class S3Faults:
     """What goes wrong between the client and the store. The same seed gives the same faults, call by call.
 
-    Note that ``s3fs`` and the library below it repeat a failed call some times before anybody above hears of it.
+    Note that ``s3fs`` and the library below it repeat a failed call before anybody above hears of it: a lost connection
+    50 times, in most of a minute.
 
     Attributes:
         latency: Every call waits between so many seconds, drawn evenly.
@@ -89,8 +92,7 @@ class S3:
         self._store = f"http://127.0.0.1:{_free_port()}"
         self._direct = requests.Session()
         self._direct.trust_env = False
-        # The store looks whether a call is signed, not by whom.
-        self._direct.headers["Authorization"] = f"AWS4-HMAC-SHA256 Credential={KEY}/20260101/us-east-1/s3/aws4_request"
+        self._direct.headers["Authorization"] = SIGNED
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="s3-proxy")
         self._runner: web.AppRunner | None = None
@@ -260,9 +262,9 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@contextmanager
+@pytest.fixture(scope="session")
 def s3_server() -> Iterator[S3]:
-    """A server, whose environment this process has meanwhile."""
+    """One server for all tests of this process, whose environment has it: Airflow keeps the first store it opened."""
     with pytest.MonkeyPatch.context() as patch, S3() as server:
         for name, value in server.environment.items():
             patch.setenv(name, value)
@@ -270,7 +272,9 @@ def s3_server() -> Iterator[S3]:
 
 
 @pytest.fixture
-def s3() -> Iterator[S3]:
-    """An empty store for one test. A module that wants it imports it."""
-    with s3_server() as server:
-        yield server
+def s3(s3_server: S3) -> Iterator[S3]:
+    """An empty store for one test. A module that wants it imports it, and `s3_server`."""
+    yield s3_server
+    s3_server.faults = S3Faults()
+    s3_server.start()
+    s3_server.clear()

@@ -5,7 +5,7 @@ from airflow_provider_bik.delivery.answers import Answer, AnswerClass
 from airflow_provider_bik.delivery.checkpoint import Checkpoint, CheckpointWriter, NoCheckpoints
 from airflow_provider_bik.delivery.counts import Counts, NoRejectedSink, RejectedEvent, RejectedSink
 from airflow_provider_bik.delivery.engine import Send, deliver
-from airflow_provider_bik.delivery.report import DeliveryReport, ReportDict, task_error
+from airflow_provider_bik.delivery.report import DeliveryReport, ReportDict, empty_report, task_error
 from airflow_provider_bik.delivery.settings import Delivery, Progress, Sending, parse_max_rejected
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "Sending",
     "StopReason",
     "deliver",
+    "empty_report",
     "parse_max_rejected",
     "task_error",
 ]

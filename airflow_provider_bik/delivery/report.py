@@ -12,7 +12,7 @@ from airflow_provider_bik.delivery.intervals import Intervals
 from airflow_provider_bik.delivery.settings import parse_max_rejected
 from airflow_provider_bik.errors import BikDeliveryIncompleteError, BikEndpointError, BikError, BikTooManyRejectedError
 
-__all__ = ["DeliveryReport", "ReportDict", "ranges", "task_error"]
+__all__ = ["DeliveryReport", "ReportDict", "empty_report", "ranges", "task_error"]
 
 FEW = 5
 """Ranges named in an error's text; all of them are in the report."""
@@ -193,6 +193,11 @@ class DeliveryReport:
 def ranges(positions: Intervals) -> list[list[int]]:
     """Positions as [first, end) pairs for JSON: few of them, and together they contain every position."""
     return [[start, end] for start, end in positions.coarse(MAX_RANGES)]
+
+
+def empty_report() -> ReportDict:
+    """The report of a delivery that has read no events."""
+    return DeliveryReport(counts=Counts(), read=0, unresolved=Intervals(), complete=True).as_dict()
 
 
 def task_error(

@@ -4,7 +4,7 @@ from airflow_provider_bik.events.contract import Contract
 from airflow_provider_bik.events.encoder import Encoder
 from airflow_provider_bik.events.item import EncodedEvent, InputEvent, Item
 from airflow_provider_bik.events.mapping import EventMapping
-from airflow_provider_bik.events.mapping_fields import Column, Constant
+from airflow_provider_bik.events.mapping_fields import Column, Constant, Each
 from airflow_provider_bik.events.pipeline import Mode, Pipeline, PipelineRule
 from airflow_provider_bik.events.reading import Reading
 from airflow_provider_bik.events.reasons import REASONS, Reason, Rejection
@@ -14,6 +14,7 @@ __all__ = [
     "Column",
     "Constant",
     "Contract",
+    "Each",
     "EncodedEvent",
     "Encoder",
     "EventMapping",

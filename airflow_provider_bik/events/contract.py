@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from airflow_provider_bik.events.email import parse_email
 from airflow_provider_bik.events.item import EncodedEvent
-from airflow_provider_bik.events.phone import parse_phone
+from airflow_provider_bik.events.phone import is_region, parse_phone
 from airflow_provider_bik.events.pipeline import PipelineRule, Route
 from airflow_provider_bik.events.reading import Reading
 from airflow_provider_bik.events.reasons import Reason, Rejection, RejectionError
@@ -38,7 +39,8 @@ class EventFields(
 ):
     """The fields in the order in which they are sent: first as they were read, then as they go out.
 
-    ``createdAt`` tells absent (UNSET) from empty (None): an event with an empty date should have had one.
+    ``createdAt`` tells absent (UNSET) from empty (None): an event with an empty date should have had one, be it that
+    its mapping names a column or that the key is there.
     """
 
     name: Any = None
@@ -105,25 +107,25 @@ class Contract:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
 
-    def encode_fields(self, event: EventFields, *, expects_date: bool = False) -> EncodedEvent:
+    def encode_fields(self, event: EventFields, *, phone_country: object = None) -> EncodedEvent:
         """Check the fields one by one, bring each to the form in which it is sent, and encode them.
 
         Args:
             event: As it was read; it is changed.
-            expects_date: Whether it should have a date, because a mapping names one.
+            phone_country: ISO 3166 code of the country of its telephone number; null for the default region.
 
         Raises:
             RejectionError: The event does not go out.
         """
         if event.name is not None:
             event.name = self._text(event.name, "name")
-        self._check_identity(event)
+        dropped_identity = self._check_identity(event, phone_country)
         event.event_name = self._text(event.event_name, "eventName")
         if event.event_name is None:
             raise RejectionError(Reason.FIELD_MISSING, "eventName")
         values = ValueReader(self._timezone, self._null_values)
         event.event_properties = values.convert(_properties(event.event_properties), "eventProperties")
-        route = self._route(event, expects_date=expects_date)
+        route = self._route(event)
         created_at, event.is_migration = route.pair
         event.created_at = msgspec.UNSET if created_at is None else created_at
         body = _to_bytes(event)
@@ -134,26 +136,48 @@ class Contract:
             pipeline=route.pipeline,
             dropped_nulls=values.dropped_nulls,
             dropped_created_at=route.dropped_created_at,
+            dropped_identity=dropped_identity,
         )
 
-    def _check_identity(self, event: EventFields) -> None:
-        if (phone := self._value(event.phone_number)) is not None:
-            phone = _accepted(parse_phone(phone, self.reading.default_region))
-        event.phone_number, event.email = phone, self._text(event.email, "email")
-        if event.phone_number is None and event.email is None:
-            raise RejectionError(Reason.IDENTITY_MISSING, "email and phoneNumber")
+    def _check_identity(self, event: EventFields, phone_country: object) -> Reason | None:
+        """Read e-mail address and telephone number; gives the reason why one of them is left out, if one is."""
+        phone, email = self._value(event.phone_number), self._value(event.email)
+        if phone is not None:
+            phone = self._parse_phone(phone, phone_country)
+        if email is not None:
+            email = parse_email(email)
+        bad_phone, bad_email = isinstance(phone, Rejection), isinstance(email, Rejection)
+        event.phone_number = None if bad_phone else phone
+        event.email = None if bad_email else email
+        has_identity = event.phone_number is not None or event.email is not None
+        if has_identity and not bad_phone and not bad_email:
+            return None
+        bad = [outcome for outcome in (email, phone) if isinstance(outcome, Rejection)]
+        if has_identity and self.reading.on_bad_identity == "drop":
+            return bad[0].reason
+        if bad:
+            raise RejectionError(bad[0].reason, " and ".join(outcome.detail for outcome in bad))
+        raise RejectionError(Reason.IDENTITY_MISSING, "email and phoneNumber")
 
-    def _route(self, event: EventFields, *, expects_date: bool) -> Route:
+    def _parse_phone(self, phone: object, country: object) -> str | Rejection | None:
+        country = None if country is None else self._value(country)
+        if country is None:
+            return parse_phone(phone, self.reading.default_region)
+        code = country.strip().upper() if isinstance(country, str) else ""
+        parsed = parse_phone(phone, code if is_region(code) else None)
+        if isinstance(parsed, Rejection) and parsed.reason is Reason.PHONE_COUNTRY_MISSING:
+            detail = "phoneNumber, for its country is not a code of ISO 3166"
+            return Rejection(reason=parsed.reason, detail=detail)
+        return parsed
+
+    def _route(self, event: EventFields) -> Route:
         is_migration = self._value(event.is_migration)
         if is_migration is not None and not isinstance(is_migration, bool):
             raise RejectionError(Reason.FIELD_TYPE, f"isMigration is of type {type(is_migration).__name__}")
-        created_at = event.created_at
-        if created_at is msgspec.UNSET:
-            created_at = None
-        else:
-            expects_date, created_at = True, self._value(created_at)
-            if created_at is not None:
-                created_at = _accepted(parse_time(created_at, timezone=self._timezone, now=self.now))
+        expects_date = event.created_at is not msgspec.UNSET
+        created_at = self._value(event.created_at) if expects_date else None
+        if created_at is not None:
+            created_at = _accepted(parse_time(created_at, timezone=self._timezone, now=self.now))
         route = self.rule.route(created_at, is_migration=is_migration, now=self.now, expects_date=expects_date)
         return _accepted(route)
 

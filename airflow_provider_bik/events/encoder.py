@@ -10,14 +10,18 @@ import msgspec
 
 from airflow_provider_bik.events.contract import Contract
 from airflow_provider_bik.events.item import REJECTED_EVENT_KEY, EncodedEvent, InputEvent, Item
-from airflow_provider_bik.events.mapping import EventMapping, Plan, call_to_event
+from airflow_provider_bik.events.mapping import EventMapping, Plan, call_to_event, keeps_row
+from airflow_provider_bik.events.mapping_fields import Column, Extractor, Row, RowGroup, extractor, is_empty
 from airflow_provider_bik.events.reasons import Reason, Rejection, RejectionError
+from airflow_provider_bik.events.values import plain
 
 __all__ = ["Encoder"]
 
-_MAPPING_MISSING = Rejection(reason=Reason.MAPPING_MISSING, detail="a row in a file of rejected events")
+_MAPPING_MISSING = Rejection(reason=Reason.MAPPING_MISSING, detail="a row out of a file of rejected events")
 
 _decode = msgspec.json.Decoder().decode
+
+Result = EncodedEvent | Rejection | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,13 +40,19 @@ class Encoder:
     _plan: Plan | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        mapping = self.mapping
-        has_plan = mapping is not None and mapping.to_event is None
-        object.__setattr__(self, "_plan", mapping.plan(self.contract.reading) if mapping and has_plan else None)
+        has_plan = self.mapping is not None and self.mapping.to_event is None
+        plan = self.mapping.plan(self.contract.reading) if self.mapping is not None and has_plan else None
+        object.__setattr__(self, "_plan", plan)
 
     def encode_all(self, items: Iterable[Item]) -> Iterator[InputEvent]:
-        """Make events of items, one of each, in their order. Nothing that an item holds makes this raise."""
-        return map(self._encode, items)
+        """Make events of items, in their order; nothing that an item holds makes this raise.
+
+        Each item gives one event and keeps its position, except with a ``group_by``: then the rows of one event give
+        one, and positions are counted anew, from 0.
+        """
+        if self.mapping is None or self.mapping.group_by is None:
+            return map(self._encode, items)
+        return self._encode_groups(items, self.mapping.group_by)
 
     def check_columns(self, columns: Sequence[str], where: str) -> None:
         """Check that the columns which the mapping uses are there.
@@ -61,20 +71,14 @@ class Encoder:
     def fingerprint(self) -> str:
         """A digest, the same in every process, that changes with the mapping or with an option of the contract.
 
-        It does not change with the time of the run. Of a ``to_event`` it knows the name only, not what it does.
+        It does not change with the time of the run. Of callables it knows the name only, not what they do.
         """
-        rule, reading = self.contract.rule, self.contract.reading
-        parts = {
-            "mapping": None if self.mapping is None else repr(self.mapping),
-            "rule": repr(rule),
-            "reading": repr(reading),
-        }
+        parts = [repr(part) for part in (self.mapping, self.contract.rule, self.contract.reading)]
         return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()
 
     def _encode(self, item: Item) -> InputEvent:
-        is_row = self.mapping is not None
         if item.line is not None:
-            if not is_row and item.problem is None:
+            if self.mapping is None and item.problem is None:
                 result = self.contract.encode_line(item.line)
                 if isinstance(result, EncodedEvent):
                     return InputEvent(
@@ -82,39 +86,112 @@ class Encoder:
                     )
             item = _decoded(item)
         item = _unwrapped(item)
-        if item.is_row is not None:
-            is_row = item.is_row
-        result = item.problem or self._encode_raw(item.raw, is_row=is_row)
-        is_rejected = isinstance(result, Rejection)
-        return InputEvent(
-            position=item.position,
-            location=item.location,
-            result=result,
-            raw=item.raw if is_rejected else None,
-            is_row=is_row and is_rejected,
-            attempts=item.attempts,
+        is_row = self._is_row(item)
+        return _input_event(
+            item, item.position, item.problem or self._encode_raw(item.raw, is_row=is_row), is_row=is_row
         )
 
-    def _encode_raw(self, raw: object, *, is_row: bool) -> EncodedEvent | Rejection:
+    def _is_row(self, item: Item) -> bool:
+        return self.mapping is not None if item.is_row is None else item.is_row
+
+    def _encode_raw(self, raw: object, *, is_row: bool) -> Result:
         if not is_row:
             return self.contract.encode(raw)
         if self.mapping is None:
             return _MAPPING_MISSING
+        rows = raw if self.mapping.group_by is not None and isinstance(raw, list) else [raw]
         try:
-            if not isinstance(raw, Mapping):
-                raise RejectionError(Reason.NOT_A_ROW, f"it is of type {type(raw).__name__}")  # noqa: TRY301 - one way out
-            if self._plan is None:
-                return self.contract.encode(call_to_event(self.mapping, raw))
-            expects_date = self.mapping.created_at is not None
-            return self.contract.encode_fields(self._plan(raw), expects_date=expects_date)
+            return self._encode_rows(self.mapping, rows)
         except RejectionError as error:
             return error.rejection
+
+    def _encode_rows(self, mapping: EventMapping, given: Sequence[object]) -> Result:
+        rows: list[Row] = []
+        for row in given:
+            if not isinstance(row, Mapping):
+                raise RejectionError(Reason.NOT_A_ROW, f"it is of type {type(row).__name__}")
+            if mapping.where is None or keeps_row(mapping.where, row):
+                rows.append(row)
+        if not rows:
+            return None
+        if self._plan is None:
+            event = call_to_event(mapping, rows)
+            return None if event is None else self.contract.encode(event)
+        row = rows[0] if mapping.group_by is None else RowGroup(rows, self.contract.reading.nulls)
+        country = self._plan.phone_country
+        return self.contract.encode_fields(
+            self._plan.fields(row), phone_country=None if country is None else country(row)
+        )
+
+    def _encode_groups(self, items: Iterable[Item], group_by: str) -> Iterator[InputEvent]:
+        key = extractor(Column(group_by), self.contract.reading)
+        for position, group in enumerate(_groups(self._opened(items), key, self.contract.reading.nulls)):
+            first, is_row = group[0], self._is_row(group[0])
+            if not is_row or first.problem is not None or isinstance(first.raw, list):
+                result = first.problem or self._encode_raw(first.raw, is_row=is_row)
+                yield _input_event(first, position, result, is_row=is_row)
+                continue
+            raw = [item.raw for item in group]
+            problem = next((item.problem for item in group if item.problem is not None), None)
+            if problem is None and is_empty(_key_of(first, key), self.contract.reading.nulls):
+                problem = Rejection(reason=Reason.GROUP_MISSING, detail=f"column {group_by!r}")
+            result = problem or self._encode_raw(raw, is_row=True)
+            yield _input_event(msgspec.structs.replace(first, raw=raw), position, result, is_row=True)
+
+    @staticmethod
+    def _opened(items: Iterable[Item]) -> Iterator[Item]:
+        return (_unwrapped(item if item.line is None else _decoded(item)) for item in items)
+
+
+def _groups(items: Iterable[Item], key: Extractor, nulls: frozenset[str]) -> Iterator[list[Item]]:
+    """Gather the rows that follow each other and have one key.
+
+    A row that cannot be read belongs to a group if that goes on behind it.
+    """
+    group: list[Item] = []
+    unreadable: list[Item] = []
+    group_key: object = None
+    for item in items:
+        if item.problem is not None and group:
+            unreadable.append(item)
+            continue
+        item_key = _key_of(item, key)
+        if group and not is_empty(item_key, nulls) and item_key == group_key:
+            group += [*unreadable, item]
+        else:
+            yield from ([group] if group else [])
+            yield from ([each] for each in unreadable)
+            group, group_key = [item], item_key
+        unreadable = []
+    yield from ([group] if group else [])
+    yield from ([each] for each in unreadable)
+
+
+def _key_of(item: Item, key: Extractor) -> object:
+    """The key of a row; null if it has none, or is no row."""
+    if item.problem is not None or item.is_row is False or not isinstance(item.raw, Mapping):
+        return None
+    try:
+        return plain(key(item.raw))
+    except RejectionError:
+        return None
+
+
+def _input_event(item: Item, position: int, result: Result, *, is_row: bool) -> InputEvent:
+    is_rejected = isinstance(result, Rejection)
+    return InputEvent(
+        position=position,
+        location=item.location,
+        result=result,
+        raw=item.raw if is_rejected else None,
+        is_row=is_row and is_rejected,
+        attempts=item.attempts,
+    )
 
 
 def _decoded(item: Item) -> Item:
     """Decode the line of an item; what is not a JSON object becomes an item with a problem."""
-    line = item.line or b""
-    problem, raw = item.problem, None
+    line, problem, raw = item.line or b"", item.problem, None
     if problem is None:
         try:
             raw = _decode(line)
@@ -136,9 +213,10 @@ def _decoded(item: Item) -> Item:
 def _unwrapped(item: Item) -> Item:
     """Take an event or a row out of the line of a file of rejected events."""
     raw = item.raw
-    if not isinstance(raw, Mapping) or item.is_row is not None or raw.get(REJECTED_EVENT_KEY) != 1:
+    if item.is_row is not None or not isinstance(raw, Mapping):
         return item
-    if ("event" in raw) is ("row" in raw):
+    mark = raw.get(REJECTED_EVENT_KEY)
+    if type(mark) is not int or mark != 1 or ("event" in raw) is ("row" in raw):
         return item
     attempts = raw.get("attempts")
     return Item(

@@ -1,49 +1,50 @@
-"""What fills a field of an event: a column, a constant, or an array of these; how it is written, checked and cast."""
+"""What fills a field of an event: a column, a constant, or arrays of these; how it is written, checked and taken."""
 
 from __future__ import annotations
 
 import difflib
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, time
-from decimal import Decimal, InvalidOperation
-from enum import Enum
-from typing import Literal, NoReturn, cast
-from uuid import UUID
+from typing import Any, NoReturn, cast
 
 import msgspec
 
 from airflow_provider_bik.errors import BikConfigError
-from airflow_provider_bik.events.reading import Reading
+from airflow_provider_bik.events.casts import CASTS, CastName, bare_value, format_problem, named, read_json
+from airflow_provider_bik.events.reading import Reading, time_zone
 from airflow_provider_bik.events.reasons import Reason, RejectionError
-from airflow_provider_bik.events.values import MAX_DEPTH, MAX_INTEGER, decimal_number, has_utf8, is_null, plain
+from airflow_provider_bik.events.times import UNITS, Unit
+from airflow_provider_bik.events.values import MAX_DEPTH, MAX_INTEGER, has_utf8, is_null, plain
 
 __all__ = [
-    "CASTS",
-    "CastName",
     "Column",
     "Constant",
+    "Each",
     "Extractor",
     "PropertyMap",
+    "Row",
+    "RowGroup",
     "ValueSpec",
     "check_keys",
     "checked_name",
+    "column_name",
     "columns_of",
     "extractor",
     "invalid_mapping",
+    "is_empty",
     "nearest",
+    "nested_extractor",
     "parse_spec",
+    "path_of",
     "spec_to_json",
 ]
-
-CastName = Literal["number", "string"]
 
 Row = Mapping[str, object]
 
 Extractor = Callable[[Row], object]
-"""Takes one value out of a row; raises `RejectionError` if a cast fails."""
+"""Takes one value out of a row; raises `RejectionError` if it cannot be read."""
 
 _SCALARS = (bool, int, float, str, type(None))
 
@@ -51,25 +52,58 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Column:
     """The value of a column.
 
     Args:
-        name: Exactly as the source calls it; a database may write it in upper case.
-        cast: ``number``, ``string``, or None to take the value as it is.
+        name: Exactly as the source calls it; a database may write it in upper case. Where there is no such column, a
+            name such as ``address.city`` or ``items[0].sku`` is a path into the column ``address`` or ``items``, which
+            holds objects, arrays, or such as JSON text.
+        cast: ``number``, ``integer``, ``string``, ``boolean``, ``datetime`` or ``json``; None to take the value as it
+            is.
+        format: With the cast ``datetime``: how text is written, in the letters of `datetime.strptime`, such as
+            ``%m/%d/%Y %H:%M``.
+        unit: With the cast ``datetime``: what a number counts from 1970 on: ``s``, ``ms``, ``us`` or ``ns``.
+        timezone: With the cast ``datetime``: what times without a zone are in, if not what `Reading` says.
 
     Raises:
-        BikConfigError: The name is empty or no text, or there is no such cast.
+        BikConfigError: The name is empty or no text, there is no such cast, or what is given beside it does not fit.
     """
 
     name: str
     cast: CastName | None = field(default=None, kw_only=True)
+    format: str | None = field(default=None, kw_only=True)
+    unit: Unit | None = field(default=None, kw_only=True)
+    timezone: str | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", checked_name(self.name, "the name of a column"))
         if self.cast is not None and (not isinstance(self.cast, str) or self.cast not in CASTS):
             invalid_mapping(f"the cast of column {self.name!r} is none of {', '.join(CASTS)}")
+        given = [name for name in ("format", "unit", "timezone") if getattr(self, name) is not None]
+        if given and self.cast != "datetime":
+            invalid_mapping(f"{given[0]} of column {self.name!r} needs cast='datetime'")
+        if self.unit is not None and (not isinstance(self.unit, str) or self.unit not in UNITS):
+            invalid_mapping(f"the unit of column {self.name!r} is none of {', '.join(UNITS)}")
+        if self.unit is not None and self.format is not None:
+            invalid_mapping(f"column {self.name!r} has a format and a unit; text has the one, a number the other")
+        if self.format is not None and (problem := format_problem(self.format)) is not None:
+            invalid_mapping(f"the format of column {self.name!r} {problem}")
+        if self.timezone is not None:
+            time_zone(self.timezone)
+
+    def to_json(self) -> dict[str, object]:
+        """The JSON form, an object."""
+        options = {name: getattr(self, name) for name in _COLUMN_KEYS[1:]}
+        return {"column": self.name, **{name: value for name, value in options.items() if value is not None}}
+
+    def __repr__(self) -> str:
+        _, *options = self.to_json().items()
+        return f"Column({', '.join([repr(self.name), *(f'{name}={value!r}' for name, value in options)])})"
+
+
+_COLUMN_KEYS = ("column", "cast", "format", "unit", "timezone")
 
 
 @dataclass(frozen=True, slots=True, init=False, repr=False)
@@ -99,7 +133,39 @@ class Constant:
         return f"Constant({self.value!r})"
 
 
-ValueSpec = Column | Constant | tuple[Column | Constant, ...]
+@dataclass(frozen=True, slots=True)
+class Each:
+    """An array with one value of every row that makes the event; for mappings with a ``group_by``.
+
+    Args:
+        value: What is taken from each row: the name of a column, a `Column`, or a mapping from names to these, which
+            makes an object of each row, so that what belongs to one row stays together. Nulls are left out of an array.
+
+    Raises:
+        BikConfigError: It is none of these.
+    """
+
+    value: str | Column | Mapping[str, str | Column]
+
+    def __post_init__(self) -> None:
+        if isinstance(self.value, Mapping) and not self.value.keys() & {"column", "properties"}:
+            object.__setattr__(self, "value", PropertyMap(self.value, only_columns=True))
+        elif isinstance(self.value, Mapping) and self.value.keys() == {"properties"}:
+            object.__setattr__(self, "value", PropertyMap(self.value["properties"], only_columns=True))
+        else:
+            spec = _parse_one(self.value, "Each")
+            if not isinstance(spec, Column):
+                invalid_mapping("Each takes the name of a column, a Column, or a mapping from names to these")
+            object.__setattr__(self, "value", spec)
+
+    def to_json(self) -> dict[str, object]:
+        """The JSON form, an object."""
+        if isinstance(self.value, PropertyMap):
+            return {"each": {"properties": self.value.to_json()}}
+        return {"each": spec_to_json(cast("Column", self.value))}
+
+
+ValueSpec = Column | Constant | Each | tuple[Column | Constant, ...]
 """Where a value of an event comes from; a tuple makes an array."""
 
 
@@ -108,6 +174,7 @@ class PropertyMap(Mapping[str, ValueSpec]):
 
     Args:
         given: From the name of a property, in which dots make nested objects, to what fills it.
+        only_columns: Whether nothing but columns may fill them.
 
     Raises:
         BikConfigError: A name or what fills it can never work, or one property would be a value and an object at once.
@@ -115,18 +182,20 @@ class PropertyMap(Mapping[str, ValueSpec]):
 
     __slots__ = ("_specs",)
 
-    def __init__(self, given: object) -> None:
+    def __init__(self, given: object, *, only_columns: bool = False) -> None:
         if not isinstance(given, Mapping):
             invalid_mapping(f"properties is of type {type(given).__name__} and must be a mapping from names to columns")
         self._specs = {
             checked_name(name, "the name of a property"): parse_spec(value, f"properties[{name!r:.80}]")
             for name, value in given.items()
         }
+        if only_columns and not all(isinstance(spec, Column) for spec in self._specs.values()):
+            invalid_mapping("the properties of Each may be filled by columns only")
         for name, spec in self._specs.items():
             parts = name.split(".")
             for part in parts:
                 checked_name(part, f"a part of the property {name!r:.80}")
-            if len(parts) + isinstance(spec, tuple) > MAX_DEPTH:
+            if len(parts) + isinstance(spec, tuple | Each) > MAX_DEPTH:
                 invalid_mapping(f"the property {name!r:.80} is nested deeper than {MAX_DEPTH} levels")
             for length in range(1, len(parts)):
                 outer = ".".join(parts[:length])
@@ -148,13 +217,17 @@ class PropertyMap(Mapping[str, ValueSpec]):
     def __hash__(self) -> int:
         return hash(frozenset(self._specs.items()))
 
+    def to_json(self) -> dict[str, object]:
+        """The JSON form, an object."""
+        return {name: spec_to_json(spec) for name, spec in self._specs.items()}
+
 
 def parse_spec(value: object, location: str) -> ValueSpec:
     """Read what fills a property: Python values, or their JSON form.
 
     Args:
-        value: The name of a column, `Column`, `Constant`, ``{"column": …, "cast": …}``, ``{"constant": …}``, or a list
-            of these.
+        value: The name of a column, `Column`, `Constant`, `Each`, ``{"column": …, "cast": …}``, ``{"constant": …}``,
+            ``{"each": …}``, or a list of columns and constants.
         location: Where it stands in the mapping, for an error.
 
     Raises:
@@ -162,63 +235,187 @@ def parse_spec(value: object, location: str) -> ValueSpec:
     """
     if isinstance(value, list | tuple):
         return tuple(_parse_one(item, f"{location}[{index}]") for index, item in enumerate(value))
+    if isinstance(value, Each):
+        return value
+    if isinstance(value, Mapping) and value.keys() == {"each"}:
+        return Each(value["each"])
     return _parse_one(value, location)
 
 
 def spec_to_json(spec: ValueSpec) -> object:
     """The JSON form, which `parse_spec` reads."""
-    if isinstance(spec, tuple):
-        return [spec_to_json(item) for item in spec]
-    if isinstance(spec, Constant):
-        return {"constant": spec.value}
-    return spec.name if spec.cast is None else {"column": spec.name, "cast": spec.cast}
+    match spec:
+        case tuple():
+            return [spec_to_json(item) for item in spec]
+        case Constant():
+            return {"constant": spec.value}
+        case Each():
+            return spec.to_json()
+        case Column():
+            return spec.name if len(form := spec.to_json()) == 1 else form
 
 
-def columns_of(spec: ValueSpec) -> Iterator[str]:
+def columns_of(spec: ValueSpec | PropertyMap) -> Iterator[str]:
     """The names of the columns that it needs."""
-    if isinstance(spec, tuple):
-        for item in spec:
-            yield from columns_of(item)
-    elif isinstance(spec, Column):
-        yield spec.name
+    match spec:
+        case Column():
+            yield spec.name
+        case Each():
+            yield from columns_of(cast("Column | PropertyMap", spec.value))
+        case PropertyMap():
+            for item in spec.values():
+                yield from columns_of(item)
+        case tuple():
+            for item in spec:
+                yield from columns_of(item)
+
+
+class RowGroup(dict[str, object]):
+    """The rows of one event: the first value of each column that is not null, and the rows themselves.
+
+    Args:
+        rows: At least one.
+        nulls: Texts that mean null.
+    """
+
+    __slots__ = ("rows",)
+
+    def __init__(self, rows: Sequence[Row], nulls: frozenset[str]) -> None:
+        super().__init__()
+        self.rows = rows
+        for row in rows:
+            for column, value in row.items():
+                if column not in self and not is_empty(value, nulls):
+                    self[column] = value
+
+
+def is_empty(value: object, nulls: frozenset[str]) -> bool:
+    """Tell whether a value is null, or text that is blank or means null."""
+    value = plain(value)
+    return (not value.strip() or value.strip() in nulls) if isinstance(value, str) else is_null(value)
 
 
 def extractor(spec: ValueSpec, reading: Reading) -> Extractor:
     """How the value is taken out of a row; a column that the row lacks is null."""
-    if isinstance(spec, tuple):
-        parts = [extractor(item, reading) for item in spec]
-        return lambda row: [part(row) for part in parts]
-    if isinstance(spec, Constant):
-        value = spec.value
-        return (lambda _: value) if isinstance(value, _SCALARS) else (lambda _: spec.value)
-    name = spec.name
-    if spec.cast is None:
-        return lambda row: row.get(name)
-    convert, nulls = CASTS[spec.cast], reading.nulls
+    match spec:
+        case tuple():
+            parts = [extractor(item, reading) for item in spec]
+            return lambda row: [part(row) for part in parts]
+        case Constant():
+            value = spec.value
+            return (lambda _: value) if isinstance(value, _SCALARS) else (lambda _: spec.value)
+        case Each():
+            inner = spec.value
+            each = nested_extractor(inner, reading) if isinstance(inner, PropertyMap) else None
+            one = each or extractor(cast("Column", inner), reading)
+            return lambda row: [one(item) for item in row.rows] if isinstance(row, RowGroup) else [one(row)]
+        case Column():
+            return _column_extractor(spec, reading)
+
+
+def _column_extractor(column: Column, reading: Reading) -> Extractor:
+    read = _reader(column.name)
+    if column.cast is None:
+        return read
+    convert, nulls = CASTS[column.cast](column, reading), reading.nulls
 
     def extract(row: Row) -> object:
-        value = _bare(row.get(name), nulls)
-        return None if value is None else convert(value, name)
+        value = bare_value(read(row), nulls)
+        return None if value is None else convert(value)
 
     return extract
+
+
+def nested_extractor(properties: Mapping[str, ValueSpec], reading: Reading) -> Extractor:
+    """How an object is made of a row. An object within it is null if all that it would hold is null."""
+    tree: dict[str, Any] = {}
+    for name, spec in properties.items():
+        *outer, last = name.split(".")
+        branch = tree
+        for part in outer:
+            branch = branch.setdefault(part, {})
+        branch[last] = extractor(spec, reading)
+    nulls = reading.nulls
+
+    def grow(branch: dict[str, Any], *, is_outermost: bool = False) -> Extractor:
+        pairs = tuple((part, grow(got) if isinstance(got, dict) else got) for part, got in branch.items())
+        if is_outermost:
+            return lambda row: {part: extract(row) for part, extract in pairs}
+
+        def make(row: Row) -> object:
+            made = {part: extract(row) for part, extract in pairs}
+            return None if all(bare_value(value, nulls) is None for value in made.values()) else made
+
+        return make
+
+    return grow(tree, is_outermost=True)
+
+
+_STEP = re.compile(r"(?:^|\.)([^.\[\]]+)|\[([0-9]{1,6})\]")
+
+
+def path_of(name: str) -> tuple[str | int, ...]:
+    """The steps of a name that may be a path: names, and positions in arrays; of any other, the name alone."""
+    steps: list[str | int] = []
+    end = 0
+    for found in _STEP.finditer(name):
+        if found.start() != end:
+            return (name,)
+        steps.append(found[1] if found[1] is not None else int(found[2]))
+        end = found.end()
+    return tuple(steps) if end == len(name) and isinstance(steps[0], str) else (name,)
+
+
+def _reader(name: str) -> Extractor:
+    """How a column, or what a path leads to, is taken out of a row; a step that leads nowhere gives null."""
+    head, *steps = path_of(name)
+    if not steps:
+        return lambda row: row.get(name)
+
+    def read(row: Row) -> object:
+        if name in row:
+            return row[name]
+        value = row.get(cast("str", head))
+        for step in steps:
+            value = _step_into(value, step, name)
+        return value
+
+    return read
+
+
+def _step_into(value: object, step: str | int, name: str) -> object:
+    value = plain(value)
+    if isinstance(value, str | bytes) and value.strip():
+        value = read_json(value, name)
+    if value is None or is_null(value) or (isinstance(value, str | bytes) and not value.strip()):
+        return None
+    if isinstance(value, Mapping) and isinstance(step, str):
+        return value.get(step)
+    if isinstance(value, list | tuple) and isinstance(step, int):
+        return value[step] if step < len(value) else None
+    wanted = "an object" if isinstance(step, str) else "an array"
+    detail = f"{named(name)} leads into a value of type {type(value).__name__}, where {wanted} is needed"
+    raise RejectionError(Reason.CAST_FAILED, detail)
 
 
 def _parse_one(value: object, location: str) -> Column | Constant:
     if isinstance(value, Column | Constant):
         return value
+    if isinstance(value, Each):
+        invalid_mapping(f"{location} is an Each, which cannot stand within another value")
     if isinstance(value, Mapping):
         return _parse_json(value, location)
-    return Column(checked_name(value, f"the column of {location}"))
+    return Column(column_name(value, location))
 
 
-def _parse_json(value: Mapping[object, object], location: str) -> Column | Constant:
-    check_keys(value, ("column", "cast", "constant"), location)
+def _parse_json(value: Mapping[Any, Any], location: str) -> Column | Constant:
+    check_keys(value, (*_COLUMN_KEYS, "constant"), location)
     if value.keys() == {"constant"}:
         return Constant(value["constant"])
     if "column" not in value or "constant" in value:
         invalid_mapping(f"{location} must have the key column, with or without cast, or the key constant alone")
-    name = checked_name(value["column"], f"the column of {location}")
-    return Column(name, cast=cast("CastName | None", value.get("cast")))
+    name = column_name(value["column"], location)
+    return Column(name, **{key: item for key, item in value.items() if key != "column"})
 
 
 def _check_json(value: object, depth: int = 1) -> None:
@@ -242,7 +439,15 @@ def _check_json(value: object, depth: int = 1) -> None:
         invalid_mapping(f"a constant holds a number that is not finite, or an integer beyond {MAX_INTEGER}")
 
 
-# Checks of names.
+def column_name(value: object, argument: str) -> str:
+    """Check the value of an argument that takes the name of a column.
+
+    Raises:
+        BikConfigError: It is not text, or blank, or has no UTF-8 form.
+    """
+    if not isinstance(value, str):
+        invalid_mapping(f"{argument} is of type {type(value).__name__} and must be text, the name of a column")
+    return checked_name(value, argument)
 
 
 def checked_name(value: object, what: str) -> str:
@@ -289,94 +494,3 @@ def invalid_mapping(what: str) -> NoReturn:
     """
     message = f"The mapping is invalid: {what}. Fix it where the DAG makes it; nothing was sent."
     raise BikConfigError(message)
-
-
-# Casts.
-
-Cast = Callable[[object, str], object]
-"""From a value that is not null, and the name of its column, to what BIK is to get; raises `RejectionError`."""
-
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-"""`Decimal` would also read NaN, underscores and the digits of other scripts."""
-
-_LONGEST_PLAIN = 100
-"""Digits before or after the point; a decimal with a huge exponent would become megabytes of zeros."""
-
-
-def _bare(value: object, nulls: frozenset[str]) -> object:
-    """The value without numpy's or an enumeration's wrapping, and with one word for null."""
-    value = plain(value)
-    if isinstance(value, Enum):
-        value = plain(value.value)
-    if is_null(value) or (isinstance(value, str) and value in nulls):
-        return None
-    return value
-
-
-def _to_number(value: object, column: str) -> object:
-    """Read a number: text is read exactly, blank text is null, numbers stay as they are."""
-    match value:
-        case str():
-            return _read_number(value.strip(), column)
-        case Decimal():
-            return decimal_number(value, _named(column))
-        case int() | float() if not isinstance(value, bool):
-            return value
-        case _:
-            raise _failed(value, column, "number")
-
-
-def _read_number(text: str, column: str) -> int | float | None:
-    if not text:
-        return None
-    try:
-        if _NUMBER.fullmatch(text):
-            return decimal_number(Decimal(text), _named(column))
-    except InvalidOperation:  # an exponent of more digits than any number has
-        pass
-    raise _failed(text, column, "number")
-
-
-def _to_string(value: object, column: str) -> object:
-    """Write a value as plain text; times stay as they are, for the contract makes text of them in the user's zone."""
-    match value:
-        case str():
-            return str.__str__(value)
-        case bool():
-            return "true" if value else "false"
-        case int() | float() | Decimal():
-            return _number_text(value, column)
-        case datetime():
-            return value
-        case date() | time():
-            return value.isoformat()
-        case UUID():
-            return str(value)
-        case _:
-            raise _failed(value, column, "string")
-
-
-def _number_text(number: float | Decimal, column: str) -> str:
-    if isinstance(number, int):
-        try:
-            return int.__repr__(number)
-        except ValueError:  # Python writes no integer of more than 4300 digits
-            raise _failed(number, column, "string") from None
-    if not (number.is_finite() if isinstance(number, Decimal) else math.isfinite(number)):
-        raise RejectionError(Reason.NUMBER_NOT_FINITE, _named(column))
-    if isinstance(number, Decimal):
-        return f"{number:f}" if abs(number.adjusted()) < _LONGEST_PLAIN else str(number)
-    return float.__repr__(number)
-
-
-CASTS: Mapping[CastName, Cast] = {"number": _to_number, "string": _to_string}
-"""The name in a mapping -> what it does."""
-
-
-def _failed(value: object, column: str, name: CastName) -> RejectionError:
-    detail = f"{_named(column)} of type {type(value).__name__} is not to be read as a {name}"
-    return RejectionError(Reason.CAST_FAILED, detail)
-
-
-def _named(column: str) -> str:
-    return f"column {column!r}"

@@ -1,18 +1,40 @@
-"""Telephone numbers, brought to ``+`` and digits. A loose check: BIK's own samples fail a strict one."""
+"""Telephone numbers: one that the ``phonenumbers`` library reads as exactly one possible number, or none."""
 
 from __future__ import annotations
 
 import re
+import unicodedata
+from decimal import Decimal
 from functools import lru_cache
 
 import phonenumbers
+from phonenumbers import PhoneNumberType, ValidationResult
 
 from airflow_provider_bik.events.reasons import Reason, Rejection
+from airflow_provider_bik.events.texts import INVISIBLE
 
 __all__ = ["is_region", "parse_phone"]
 
-_SEPARATORS = re.compile(r"[\s\-‐‑‒–().]+")  # noqa: RUF001 - the dashes that address books write
-_INTERNATIONAL = re.compile(r"\+[1-9][0-9]{4,14}")
+_COUNTRY = re.compile(r"\+[1-9][0-9]{0,2}")
+
+_WHOLE = re.compile(r"(\+?[0-9]+)\.0+")
+_FRACTION = re.compile(r"\+?[0-9]+\.[0-9]{1,2}")
+_SCIENTIFIC = re.compile(r"(\+?)([0-9]+(?:[.,][0-9]+)?[eE]\+?[0-9]{1,2})")
+
+_EXTENSION = re.compile(r"(?:;ext=|[ ,]*(?:ext(?:n|ension)?\.?:?|x\.?|#)) ?[0-9]{1,7}\Z", re.IGNORECASE)
+_WRITTEN = re.compile(r"\(?\+?\(?[0-9](?:[ ().-]{0,3}[0-9])*\)?")
+_WITH_SLASH = re.compile(r"(.*[0-9)]) ?/ ?([0-9(].*)")
+_SHORTEST_NUMBER = 6
+"""Digits. Where a slash stands between two texts of so many, they may be two numbers."""
+
+_LONGEST_COUNTRY_CODE = 3
+_MOBILE = (PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE)
+
+_APOSTROPHES = "'\u2018\u2019`"
+_LONGEST = 250
+"""Characters; the library reads no longer text."""
+
+_CACHE_SIZE = 65_536
 
 
 def is_region(code: str) -> bool:
@@ -23,44 +45,187 @@ def is_region(code: str) -> bool:
 def parse_phone(value: object, region: str | None) -> str | Rejection | None:
     """Read a telephone number.
 
-    A number without ``+`` or ``00`` is never guessed into another country: it needs a region.
+    What is no part of a number and cannot be mistaken for one goes first: blanks and invisible marks around it, marks
+    within it, ``tel:``, the apostrophe of a spreadsheet, ``.0``, the exponent of a number that has all its digits.
+    Digits and signs of full width or of other scripts become those of ASCII. The rest must be digits with ``+``,
+    blanks, brackets, dots and hyphens, and is read by ``phonenumbers``:
+
+    - A number with ``+`` or ``00`` must be valid, or as long as mobile or fixed lines of its country are. BIK's own
+      samples are not all valid.
+    - Any other number needs a region and must be valid there. So that a number of another country is not claimed, it is
+      none if it is no mobile number, has no zero before it, and would be valid abroad with a ``+``.
+    - A number with an extension, which is left out, or with a slash must be valid; two numbers are none.
 
     Args:
-        value: Text, or an integer (also as a float, which is what data frames make of it).
+        value: Text, or a whole number (also as a float or decimal, which is what data frames and databases make of it).
         region: ISO 3166 code of the country of numbers that do not say theirs; None if there is none.
 
     Returns:
-        ``+`` and 5 to 15 digits; None if the text is blank; else a rejection.
+        ``+`` and digits; None if the text is blank; else a rejection.
     """
-    if type(value) is str and _INTERNATIONAL.fullmatch(value):
-        return value
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        return Rejection(reason=Reason.FIELD_TYPE, detail=f"phoneNumber is of type {type(value).__name__}")
-    written = str(value).strip()
-    if not written:
+    match value:
+        case str():
+            text = str.__str__(value)
+            if (number := _read_plain(text)) is not None:
+                return number
+            text = text.strip()
+            if len(text) > _LONGEST:
+                return Rejection(reason=Reason.PHONE_INVALID, detail="phoneNumber")
+            text = _cleaned(text)
+            if not text:
+                return None
+        case bool():
+            return _wrong_type(value)
+        case int() | float() | Decimal():
+            text = _digits(value)
+        case _:
+            return _wrong_type(value)
+    number = _read(text, region)
+    return Rejection(reason=number, detail="phoneNumber") if isinstance(number, Reason) else number
+
+
+def _wrong_type(value: object) -> Rejection:
+    return Rejection(reason=Reason.FIELD_TYPE, detail=f"phoneNumber is of type {type(value).__name__}")
+
+
+_LARGEST = 10**15
+
+
+def _digits(number: float | Decimal) -> str:
+    """A whole number as text; of any other, text that is no telephone number."""
+    if not 0 <= number < _LARGEST or number != int(number):
+        return "(not whole)"
+    return str(int(number))
+
+
+def _cleaned(text: str) -> str:
+    if not text.isascii():
+        text = "".join(map(_ascii, text))
+    text = text.replace("\t", " ").strip().lstrip(_APOSTROPHES).lstrip()
+    if text[:4].lower() == "tel:":
+        text = text[4:].lstrip()
+    if whole := _WHOLE.fullmatch(text):
+        return whole[1]
+    if scientific := _SCIENTIFIC.fullmatch(text):
+        return _written_out(*scientific.groups()) or text
+    return text
+
+
+@lru_cache(maxsize=4096)
+def _ascii(character: str) -> str:
+    """One character, in ASCII if it means a character of ASCII here; nothing for one that is not seen."""
+    if character in INVISIBLE:
+        return ""
+    decimal = unicodedata.decimal(character, None)
+    if decimal is not None:
+        return str(decimal)
+    category = unicodedata.category(character)
+    if category in {"Zs", "Pd"}:
+        return " " if category == "Zs" else "-"
+    if "\uff01" <= character <= "\uff5e":
+        return chr(ord(character) - 0xFEE0)  # the block of full width repeats ASCII
+    return "-" if character == "\u2212" else character
+
+
+def _written_out(sign: str, number: str) -> str | None:
+    """``9.19812345671E+11`` as digits; None if it does not hold all of them."""
+    exact = Decimal(number.replace(",", "."))
+    mantissa, _, exponent = number.lower().partition("e")
+    fraction = re.split("[.,]", mantissa)[1:]
+    if len("".join(fraction)) < int(exponent) or exact != exact.to_integral_value():
         return None
-    international = written.startswith(("+", "00"))
-    # "+44 (0)20 …": the bracketed zero is dialled inside the country only.
-    bare = _SEPARATORS.sub("", written.replace("(0)", "") if international else written)
-    if bare.startswith("00"):
-        bare = "+" + bare[2:]
-    if not international and bare.isascii() and bare.isdigit():
-        if region is None:
-            return Rejection(reason=Reason.PHONE_COUNTRY_MISSING, detail="phoneNumber")
-        bare = _read_national(bare, region) or ""
-    if _INTERNATIONAL.fullmatch(bare):
-        return bare
-    return Rejection(reason=Reason.PHONE_INVALID, detail="phoneNumber")
+    return f"{sign}{exact.to_integral_value():f}"
 
 
-@lru_cache(maxsize=65_536)
-def _read_national(text: str, region: str) -> str | None:
+def _read_plain(text: str) -> str | None:
+    """What the library gives for ``+`` and digits; None if it has to decide."""
+    for length in (3, 2, 4):  # the + and the digits of the country; most people live where it has two
+        if (pattern := _plain_numbers(text[:length])) is not None:
+            return text if pattern.fullmatch(text) else None
+    return None
+
+
+@lru_cache(maxsize=4096)
+def _plain_numbers(country: str) -> re.Pattern[str] | None:
+    """The numbers of a country that the library reads as they stand: as long as its mobile or fixed lines are.
+
+    The national part must not begin with a zero or with what may be a prefix that is dialled inside the country only.
+    """
+    if not _COUNTRY.fullmatch(country):
+        return None
+    code = int(country)
+    regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(code, ("",))
+    metadata = phonenumbers.PhoneMetadata.metadata_for_region_or_calling_code(code, regions[0]) if regions[0] else None
+    if metadata is None:
+        return None
+    kinds = (metadata.mobile, metadata.fixed_line)
+    lengths = {length for kind in kinds if kind is not None for length in kind.possible_length if length > 0}
+    if not lengths:
+        return None
+    prefix = metadata.national_prefix_for_parsing
+    without_prefix = "" if prefix is None else f"(?!{prefix})"
+    rest = "|".join(f"[0-9]{{{length - 1}}}" for length in sorted(lengths, reverse=True))
+    return re.compile(rf"\{country}{without_prefix}[1-9](?:{rest})")
+
+
+@lru_cache(maxsize=_CACHE_SIZE)
+def _read(text: str, region: str | None) -> str | Reason:
+    bare = _undecorated(text)
+    if bare is None:
+        return Reason.PHONE_INVALID
+    text, is_plain = bare
+    if "+" not in text and text.lstrip("(").startswith("00"):
+        text = "+" + text.lstrip("(")[2:]
+    says_country = "+" in text
+    if not says_country and region is None:
+        return Reason.PHONE_COUNTRY_MISSING
+    number = _parsed(text, None if says_country else region)
+    if number is None:
+        return Reason.PHONE_INVALID
+    is_good = phonenumbers.is_valid_number(number) or (says_country and is_plain and _is_possible(number))
+    if not is_good or (not says_country and _may_be_foreign(text, number)):
+        return Reason.PHONE_INVALID
+    return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+
+
+def _undecorated(text: str) -> tuple[str, bool] | None:
+    """The number without extension and slash, and whether it had neither; None if it is not written like one number."""
+    extension = _EXTENSION.search(text)
+    if extension is not None:
+        text = text[: extension.start()].rstrip()
+    slash = _WITH_SLASH.fullmatch(text)
+    if slash is not None:
+        before, after = (sum(map(str.isdigit, part)) for part in slash.groups())
+        code = _LONGEST_COUNTRY_CODE if "+" in slash[1] else 0
+        if before >= _SHORTEST_NUMBER + code and after >= _SHORTEST_NUMBER:
+            return None
+        text = f"{slash[1]} {slash[2]}"
+    if not _WRITTEN.fullmatch(text) or text.count("(") != text.count(")") or _FRACTION.fullmatch(text):
+        return None
+    return text, extension is None and slash is None
+
+
+def _parsed(text: str, region: str | None) -> phonenumbers.PhoneNumber | None:
     try:
-        number = phonenumbers.parse(text, region)
+        return phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException:
         return None
-    if not phonenumbers.is_possible_number(number):
-        return None
-    return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+
+
+def _may_be_foreign(text: str, number: phonenumbers.PhoneNumber) -> bool:
+    """Whether digits that are no mobile number of the region are a whole number of another country.
+
+    Some countries give out fixed lines of nearly any digits. Inside them, these are written with a zero before them.
+    """
+    if text[0] == "0" or phonenumbers.number_type(number) in _MOBILE:
+        return False
+    foreign = _parsed("+" + text, None)
+    return foreign is not None and foreign.country_code != number.country_code and phonenumbers.is_valid_number(foreign)
+
+
+def _is_possible(number: phonenumbers.PhoneNumber) -> bool:
+    """Whether mobile or fixed lines of its country have so many digits, the area code included."""
+    return any(
+        phonenumbers.is_possible_number_for_type_with_reason(number, kind) == ValidationResult.IS_POSSIBLE
+        for kind in (PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE)
+    )

@@ -36,6 +36,14 @@ class Reason(StrEnum):
         "to_event_failed",
         "The mapping's to_event raised an exception on this row. Only its class is named: its text may hold the row.",
     )
+    WHERE_FAILED = (
+        "where_failed",
+        "The mapping's where raised an exception on this row, or returned neither true nor false. Fix the callable.",
+    )
+    GROUP_MISSING = (
+        "group_missing",
+        "The column of group_by is empty, so nobody knows which rows belong together. Fill it, or leave the row out.",
+    )
     MAPPING_MISSING = (
         "mapping_missing",
         "It is a row out of a file of rejected events, and the task has no mapping. Give it the first task's mapping.",
@@ -43,18 +51,25 @@ class Reason(StrEnum):
     FIELD_MISSING = "field_missing", "A field that BIK requires is absent, null or empty. Fill it."
     FIELD_TYPE = "field_type", "A top-level field has a type that BIK does not take. Convert it."
     IDENTITY_MISSING = "identity_missing", "Both email and phoneNumber are empty; BIK needs one of the two."
-    PHONE_INVALID = "phone_invalid", "phoneNumber is not a telephone number of 5 to 15 digits. Fix or empty it."
+    EMAIL_INVALID = (
+        "email_invalid",
+        "email is not exactly one address, such as asha@example.com without a display name. Fix or empty it.",
+    )
+    PHONE_INVALID = (
+        "phone_invalid",
+        "phoneNumber is not exactly one telephone number that its country could have given out. Fix or empty it.",
+    )
     PHONE_COUNTRY_MISSING = (
         "phone_country_missing",
-        "phoneNumber starts with neither + nor 00, so its country is unknown. Set default_region or add the +.",
+        "phoneNumber starts with neither + nor 00, so its country is unknown. Set default_region or phone_country.",
     )
     CREATED_AT_INVALID = (
         "created_at_invalid",
-        "createdAt is not ISO 8601, a datetime, or epoch seconds or milliseconds.",
+        "createdAt is no time in a form that is read. Give a Column with cast='datetime' and a format or unit.",
     )
     CREATED_AT_RANGE = (
         "created_at_range",
-        "createdAt is before 1990 or in the future; often an epoch in microseconds or a placeholder date.",
+        "createdAt is before 1990 or in the future: often a placeholder date, or a number that counts something else.",
     )
     CREATED_AT_NOT_ALLOWED = (
         "created_at_not_allowed",

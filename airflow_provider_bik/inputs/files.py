@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,6 +36,9 @@ _OF_NO_FORMAT = (
     "Give it a known ending, such as .csv, or say file_format='csv'.",
 )
 """What a file is, and the advice."""
+
+# No CSV has a colon behind a closing quotation mark.
+_looks_like_json = re.compile(rb'(?:\[[ \r\n]*)?\{[ \r\n]*(?:"[^"]*" *:|\})').match
 
 _TABLES_OF_TEXT = frozenset({FileFormat.CSV, FileFormat.TSV})
 
@@ -128,6 +132,8 @@ class _File:
         return self._text(in_utf8(plain, self.reading.encoding))
 
     def _check_parquet(self, start: bytes) -> None:
+        if is_compressed(start):
+            raise self._refused(*_COMPRESSED_PARQUET)
         if not is_parquet(start):
             self._refuse_unreadable(start)
             raise self._refused(*_NO_PARQUET)
@@ -151,12 +157,11 @@ class _File:
 
     def _text(self, plain: BufferedReader) -> _Content:
         start = plain.peek().lstrip()
-        looks_like_json = start.startswith((b"{", b"["))
-        if self.format is None and start and not looks_like_json:
+        if self.format is None and start and not start.startswith((b"{", b"[")):
             raise self._refused(*_OF_NO_FORMAT)
         if self.format not in _TABLES_OF_TEXT:
             return texts_of(plain, self.where, self.reading.json_path, self.check_columns)
-        if looks_like_json:
+        if _looks_like_json(start):
             what = f"JSON, by its beginning, and not {self.format}"
             raise self._refused(what, "Name it .ndjson, or say file_format='ndjson'.")
         delimiter = self.reading.delimiter or ("\t" if self.format is FileFormat.TSV else None)

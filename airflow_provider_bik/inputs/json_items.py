@@ -29,6 +29,9 @@ LocatedText: TypeAlias = tuple[str, bytes]
 _SPACE = b" \t\r\n"
 _COMMA = b","[0]
 _CLOSER_OF = dict(zip(b"[{", b"]}", strict=True))
+_DEEPEST = 100_000
+"""Brackets within each other, which every reading of an item that is not whole yet goes through."""
+
 _MOST_ARRAYS = 10
 """Arrays named in an error."""
 
@@ -91,17 +94,17 @@ def _objects_of(
 ) -> Iterator[LocatedText]:
     whole = len(start) < BLOCK_BYTES
     objects, rest = _split(start)
-    first = objects[0].strip(_SPACE) if objects else b""
+    over_lines = [text for text in objects if b"\n" in text.strip(_SPACE)]
+    # One that is no JSON has swallowed the line behind a broken one, so the file is one of lines.
+    spans_lines = bool(over_lines) and all(decode_object(text) is not None for text in over_lines)
     if objects:
         is_document = whole and len(objects) == 1 and not rest.strip(_SPACE)
-        spans_lines = b"\n" in first and decode_object(first) is not None
     else:
         second_line = start.partition(b"\n")[2].partition(b"\n")[0]
         is_document = not whole and decode_object(second_line) is None
-        spans_lines = False
     if is_document:
         _refuse_wrapped(start, name, check_columns)
-    has_no_lines = not whole and b"\n" not in start.strip(_SPACE)
+    has_no_lines = bool(objects) and not whole and b"\n" not in start.strip(_SPACE)
     return _behind_each_other(file, name) if spans_lines or has_no_lines else _lines(file, name)
 
 
@@ -165,7 +168,7 @@ def _split(text: bytes) -> tuple[list[bytes], bytes]:
     while found := _to_bracket(text, at):
         at = found.end()
         kind = text[at - 1]
-        if kind in _CLOSER_OF:
+        if kind in _CLOSER_OF and len(closers) < _DEEPEST:
             closers.append(_CLOSER_OF[kind])
         elif not closers or closers.pop() != kind:
             break
@@ -273,7 +276,7 @@ def _array(source: _Source) -> Iterator[bytes]:
         while found := (_to_bracket if closers else _to_bracket_or_comma)(text, at):
             at = found.end()
             kind = text[at - 1]
-            if kind in _CLOSER_OF:
+            if kind in _CLOSER_OF and len(closers) < _DEEPEST:
                 closers.append(_CLOSER_OF[kind])
             elif not closers and kind in b",]":
                 item, source.at = text[source.at : at - 1].strip(_SPACE), at

@@ -11,8 +11,7 @@ from typing import IO, cast
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from airflow_provider_bik.errors import BikInputError
-from airflow_provider_bik.inputs.storage_errors import storage_errors
-from airflow_provider_bik.state.storage import storage_path
+from airflow_provider_bik.state.storage import storage_errors, storage_path
 
 __all__ = ["check_path", "files_of", "names_of", "opened", "shown"]
 

@@ -48,7 +48,7 @@ SIGNS = (
     _sign(rb"\x1f\x9d", "compressed with compress (.Z)", _UNPACK),
     _sign(rb".{257}ustar", "a tar archive", _UNPACK),
     _sign(rb"%PDF-", "a PDF document", _TEXT),
-    _sign(rb"ORC[^ -~\t\r\n]", "an ORC file", _WRITE),
+    _sign(rb"ORC.{0,60}[\x00-\x08\x0e-\x1f]", "an ORC file", _WRITE),
     _sign(rb"Obj\x01", "an Avro file", _WRITE),
     _sign(rb"ARROW1\x00", "an Arrow or Feather file", _WRITE),
     _sign(rb"FEA1\x00*", "a Feather file", _WRITE),
@@ -107,6 +107,8 @@ def _wide_encoding(start: bytes) -> str | None:
     if len(start) < 8 or b"\0" not in start:  # noqa: PLR2004 - too short to tell
         return None
     zeros = [start[offset::4].count(0) / len(start[offset::4]) for offset in range(4)]
+    if min(zeros) > _MOSTLY:
+        return None
     if zeros[1] > _MOSTLY and zeros[2] > _MOSTLY:
         return "utf-32-le" if zeros[3] > _MOSTLY else "utf-32-be"
     if zeros[1] > _MOSTLY and zeros[3] > _MOSTLY:

@@ -17,6 +17,7 @@ from airflow_provider_bik.errors import (
     BikRecordError,
     BikStorageError,
     BikSupersededError,
+    BikWindowNotOverError,
 )
 from airflow_provider_bik.events import Encoder
 from airflow_provider_bik.hooks.bik import BikHook
@@ -88,6 +89,7 @@ class Delivering:
         Raises:
             BikAlreadyDeliveredError, BikOverlapError: Other deliveries do not allow for it.
             BikConfigError: There is no place for what a stream needs.
+            BikWindowNotOverError: The window is not over.
         """
         task = self.task
         if self.max_rejected and task.folder is None:
@@ -103,6 +105,13 @@ class Delivering:
             return [found.growing()]
         if window is None:
             return [found.whole()]
+        if window.end > task.attempt.now:
+            message = (
+                f"The window {window.text(task.attempt.zone)} is not over: rows that come until its end would count as "
+                "delivered, and no run would send them. Nothing was sent. Retry after the end, or give a window that "
+                "is over."
+            )
+            raise BikWindowNotOverError(message)
         return found.windows(window, self.if_delivered, can_trim=self.given.can_trim)
 
     def deliver(self, piece: Piece) -> Ended:

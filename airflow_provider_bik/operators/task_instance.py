@@ -94,6 +94,7 @@ class TaskRun:
         self._identity = (ti.dag_id, ti.task_id, *nested, f"{ti.run_id}{_index(ti.map_index)}")
         self.attempt = Attempt(
             run=" ".join(self._identity),
+            dag_run=f"{ti.dag_id} {ti.run_id}",
             # Airflow makes the first grow with a clear unless `retries` has shrunk; the second, if the run had ended.
             clears=(int(getattr(ti, "max_tries", 0)), int(getattr(dag_run, "clear_number", None) or 0)),
             now=datetime.now(UTC),

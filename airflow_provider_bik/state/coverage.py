@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 
+from airflow_provider_bik.delivery import empty_report
 from airflow_provider_bik.errors import BikAlreadyDeliveredError, BikConfigError, BikOverlapError
 from airflow_provider_bik.state.record import Attempt, Delivered, DeliveryRecord, IfDelivered
 from airflow_provider_bik.state.storage import Folder
@@ -233,13 +234,8 @@ class Stream:
         )
 
     def _report_of(self, delivered: dict[Window, str]) -> dict[str, object]:
-        return {
-            **dict.fromkeys(("read", "confirmed", "rejected", "skipped", "unresolved", "possible_duplicates"), 0),
-            "pipelines": {},
-            "reasons": {},
-            "already_delivered": True,
-            "delivered_windows": [each.text(self._attempt.zone) for each in sorted(delivered)],
-        }
+        windows = [each.text(self._attempt.zone) for each in sorted(delivered)]
+        return {**empty_report(), "already_delivered": True, "delivered_windows": windows}
 
     def _check_kind(self, folder: str, names: Sequence[str]) -> None:
         others = {WHOLE: "as a whole", GROWING: "by a watermark"}

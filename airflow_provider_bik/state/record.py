@@ -27,9 +27,9 @@ from uuid import uuid4
 
 import msgspec
 
-from airflow_provider_bik.delivery import Checkpoint, ReportDict
+from airflow_provider_bik.delivery import Checkpoint, ReportDict, empty_report
 from airflow_provider_bik.delivery.intervals import Intervals
-from airflow_provider_bik.errors import BikAlreadyDeliveredError, BikRecordError, BikSupersededError
+from airflow_provider_bik.errors import BikAlreadyDeliveredError, BikConfigError, BikRecordError, BikSupersededError
 from airflow_provider_bik.state.documents import Documents
 from airflow_provider_bik.threads import call_in_thread
 
@@ -75,7 +75,8 @@ class Attempt:
     """One try of a task.
 
     Attributes:
-        run: The task instance in words: DAG, run, task and map index.
+        run: The task instance in words: DAG, task, run and map index.
+        dag_run: The DAG and the run alone, in words.
         clears: Numbers that a clear of the task changes and a retry does not.
         now: Aware.
         zone: In which names and notes tell times.
@@ -85,6 +86,7 @@ class Attempt:
     run: str
     clears: tuple[int, ...]
     now: datetime
+    dag_run: str = ""
     zone: tzinfo = UTC
     owner: str = field(default_factory=lambda: uuid4().hex[:12])
 
@@ -104,6 +106,7 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             ``replaced``: another generation was begun in its place.
         note: The same in words.
         run: The task instance that works, or has worked, at it.
+        dag_run: The run that this task instance belongs to.
         clears: Of its last try; see `Attempt`.
         owners: Its tries, the newest last; only that one may send.
         began_at: ISO 8601; what is "now" for every event of the generation.
@@ -118,6 +121,7 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     state: Literal["open", "delivered", "replaced"] = "open"
     note: str = ""
     run: str
+    dag_run: str = ""
     clears: list[int]
     owners: list[str]
     began_at: str
@@ -203,6 +207,7 @@ class DeliveryRecord:
 
         Raises:
             BikAlreadyDeliveredError: It is delivered, and the user wants that to be an error.
+            BikConfigError: Another task of the same run delivers the same.
             BikRecordError, BikStorageError: As for `find`.
             BikSupersededError: Another try began at the same moment.
         """
@@ -210,6 +215,7 @@ class DeliveryRecord:
         if found is None:
             return self._new(None, everything_in_doubt=everything_in_doubt)
         current = found.current
+        self._check_alone_in_run(current)
         if current.state == "delivered":
             if self._is_mine(current):
                 return Delivered(report=self._report(current))
@@ -306,6 +312,17 @@ class DeliveryRecord:
             raise self._superseded(other)
         return found
 
+    def _check_alone_in_run(self, current: Generation) -> None:
+        """Two tasks of one run that deliver the same are a mistake: one of them would be skipped, unseen."""
+        attempt = self.attempt
+        if attempt.dag_run and current.dag_run == attempt.dag_run and current.run != attempt.run:
+            message = (
+                f"{self.delivery} is delivered by another task of the same run: {current.run}. This task, "
+                f"{attempt.run}, would find it done and send nothing. Give each task a stream or a window of its own. "
+                "Nothing was sent."
+            )
+            raise BikConfigError(message)
+
     def _superseded(self, why: str) -> BikSupersededError:
         return BikSupersededError(
             f"{why} while this try worked at {self.delivery}. It has stopped, and sent nothing beyond its lease. "
@@ -324,6 +341,7 @@ class DeliveryRecord:
             id=f"{attempt.local_time}-{attempt.owner[:6]}-{before + 1}",
             number=before + 1,
             run=attempt.run,
+            dag_run=attempt.dag_run,
             clears=list(attempt.clears),
             owners=[attempt.owner],
             began_at=attempt.now.isoformat(),
@@ -350,7 +368,9 @@ class DeliveryRecord:
         )
         if not grows or before.run == attempt.run:
             # Else this run is not done with it: its own generation comes after.
-            current = msgspec.structs.replace(current, run=attempt.run, clears=list(attempt.clears))
+            current = msgspec.structs.replace(
+                current, run=attempt.run, dag_run=attempt.dag_run, clears=list(attempt.clears)
+            )
         # In this order: see the docstring of the module.
         current = self._claim(msgspec.structs.replace(found, current=current))
         checkpoint = self.checkpoint_of(before)
@@ -383,8 +403,8 @@ class DeliveryRecord:
     def _report(self, generation: Generation) -> dict[str, Any]:
         found = self.documents.read(generation.file("report.json"))
         # It goes after a while, with the generation's other files; the counts stay.
-        report: dict[str, Any] = msgspec.json.decode(found) if found else {"pipelines": {}, "reasons": {}}
-        return {**generation.counts, **report}
+        report: dict[str, Any] = msgspec.json.decode(found) if found else {}
+        return {**empty_report(), **generation.counts, **report}
 
     def _read(self, name: str, kind: Any) -> Any:  # noqa: ANN401 - as the type that is asked for
         content = self.documents.read(name)

@@ -5,11 +5,13 @@ import sys
 from pathlib import Path
 
 from benchmarks.contestants import CONTESTANTS
+from benchmarks.made_events import INPUTS
+from benchmarks.plan import BY_HAND, ROWS, THIS
 
 ROOT = Path(__file__).parent.parent.parent
 
 
-def test_the_quick_mode_prints_its_three_tables() -> None:
+def test_the_quick_mode_prints_its_four_tables() -> None:
     ran = subprocess.run(
         [sys.executable, "-m", "benchmarks", "--quick"],
         check=True,
@@ -18,10 +20,12 @@ def test_the_quick_mode_prints_its_three_tables() -> None:
         timeout=240,
         cwd=ROOT,
     )
-    compared, sizes, goals = (table.splitlines() for table in ran.stdout.split("\n\n"))
-    for table in (compared, sizes, goals):
+    kinds, compared, sizes, goals = (table.splitlines() for table in ran.stdout.split("\n\n"))
+    for table in (kinds, compared, sizes, goals):
         assert len({line.count("|") for line in table}) == 1
-    assert {line.split(" | ")[2] for line in compared[2:]} == set(CONTESTANTS)
+    assert {line.split(" | ")[0].strip("| ") for line in kinds[2:]} == set(INPUTS)
+    assert {line.split(" | ")[1] for line in kinds[2:]} == {BY_HAND, ROWS, THIS}
+    assert {line.split(" | ")[2] for line in compared[2:]} == set(CONTESTANTS) - {ROWS}
     assert len(sizes) == 2 + 2
     assert all(line.endswith(("| yes |", "| no |")) for line in goals[2:])
 

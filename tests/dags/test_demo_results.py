@@ -16,7 +16,7 @@ GOOD = Result(
     rejected=1,
     reasons={"phone_invalid": 1},
     received={"realtime": 2, "migration": 7},
-    dead_letters=1,
+    kept=1,
 )
 
 
@@ -29,7 +29,7 @@ def test_counts_that_agree_are_not_mentioned() -> None:
     [
         (replace(GOOD, rows=11), "rows in the shop 11, events read 10"),
         (replace(GOOD, sent={"migration": 7}), "events read 10, confirmed + rejected 8"),
-        (replace(GOOD, dead_letters=0), "events rejected 1, lines in the dead-letter files 0"),
+        (replace(GOOD, kept=0), "events rejected 1, lines in the files of rejected events 0"),
         (replace(GOOD, received={"realtime": 2, "migration": 6}), "confirmed migration 7, received 6"),
         (replace(GOOD, received={**GOOD.received, "history_lost": 1}), "confirmed history_lost 0, received 1"),
         (replace(GOOD, received={**GOOD.received, "stream_rejected": 1}), "confirmed stream_rejected 0, received 1"),
@@ -37,3 +37,10 @@ def test_counts_that_agree_are_not_mentioned() -> None:
 )
 def test_every_count_that_disagrees_is_named(wrong: Result, said: str) -> None:
     assert any(line.endswith(said) for line in wrong.disagreements())
+
+
+def test_a_run_that_sends_once_more_what_was_sent_is_named() -> None:
+    again = replace(GOOD, leg=replace(GOOD.leg, is_repeat=True))
+    assert any(line.endswith("rows that were sent before 0, events read 10") for line in again.disagreements())
+    nothing = replace(again, read=0, sent={}, rejected=0, reasons={}, received={}, kept=0)
+    assert nothing.disagreements() == []

@@ -2,14 +2,13 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import bik_shop
 
-from airflow_provider_bik.windows import days
+from airflow_provider_bik.windows import Window, cut
 from demo import shop
-from demo.legs import CUT_OVER
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,13 +30,20 @@ def test_the_shop_has_about_twenty_thousand_rows_in_31_days(tmp_path: Path) -> N
     assert sum(rows.values()) == 20_615
     with closing(sqlite3.connect(tmp_path / "shop.db")) as database:
         first, last = database.execute("SELECT min(recorded_at), max(recorded_at) FROM orders").fetchone()
-    month = days(shop.FIRST_DAY, shop.FIRST_DAY + timedelta(days=31), timezone=bik_shop.TIMEZONE)
+    end = shop.FIRST_DAY + timedelta(days=31)
+    month = Window.of(cut(shop.FIRST_DAY, end, days=31, timezone=bik_shop.TIMEZONE)[0]).parameters
     assert first == month["start"]
     assert last < month["end"]
 
 
-def test_the_shop_ends_with_the_day_on_which_the_dags_cut_over() -> None:
-    assert CUT_OVER == bik_shop.FIRST_DAY
+def test_views_are_numbered_as_they_come(tmp_path: Path) -> None:
+    shop.seed(tmp_path / "shop.db", days=1)
+    first = datetime(2026, 1, 1, tzinfo=UTC)
+    for _ in range(2):
+        shop.add_views(tmp_path / "shop.db", first, 3, every=timedelta(minutes=1))
+    with closing(sqlite3.connect(tmp_path / "shop.db")) as database:
+        ids = database.execute("SELECT view_id FROM catalog_views ORDER BY 1").fetchall()
+    assert ids == [(n,) for n in range(1, 7)]
 
 
 def test_every_time_is_text_of_one_form(tmp_path: Path) -> None:

@@ -100,8 +100,46 @@ def test_either_email_or_phone_number_is_enough() -> None:
     assert "phoneNumber" not in sent(event(phoneNumber=" "))
 
 
-def test_a_bad_phone_number_is_not_dropped_silently_beside_a_good_email() -> None:
-    assert rejected(event(phoneNumber="n/a")).reason is Reason.PHONE_INVALID
+REJECT = Contract(now=NOW, reading=Reading(on_bad_identity="reject"))
+GOOD_PHONE, GOOD_EMAIL = "+919812345670", "asha@example.com"
+
+
+@pytest.mark.parametrize(
+    ("email", "phone", "outcome"),
+    [
+        (GOOD_EMAIL, GOOD_PHONE, None),
+        (GOOD_EMAIL, "N/A", Reason.PHONE_INVALID),
+        (GOOD_EMAIL, "9812345670", Reason.PHONE_COUNTRY_MISSING),
+        (GOOD_EMAIL, [1], Reason.FIELD_TYPE),
+        ("asha(at)example.com", GOOD_PHONE, Reason.EMAIL_INVALID),
+        (5, GOOD_PHONE, Reason.FIELD_TYPE),
+    ],
+)
+def test_one_bad_identity_beside_a_good_one_costs_the_identity_alone(
+    email: object, phone: object, outcome: Reason | None
+) -> None:
+    raw = event(email=email, phoneNumber=phone)
+    made = encoded(raw)
+    assert made.dropped_identity is outcome
+    body = json.loads(made.body)
+    assert ("email" in body, "phoneNumber" in body) == (email == GOOD_EMAIL, phone == GOOD_PHONE)
+    if outcome is not None:
+        assert rejected(raw, REJECT).reason is outcome
+
+
+@pytest.mark.parametrize(
+    ("email", "phone", "reason"),
+    [
+        ("asha", "N/A", Reason.EMAIL_INVALID),
+        ("asha", None, Reason.EMAIL_INVALID),
+        (" ", "N/A", Reason.PHONE_INVALID),
+        (None, "9812345670", Reason.PHONE_COUNTRY_MISSING),
+        (" ", "NULL", Reason.IDENTITY_MISSING),
+    ],
+)
+def test_an_event_without_a_good_identity_is_rejected(email: object, phone: object, reason: Reason) -> None:
+    for contract in (CONTRACT, REJECT):
+        assert rejected(event(email=email, phoneNumber=phone), contract).reason is reason
 
 
 @pytest.mark.parametrize("raw", [None, 5, "event", [], [("email", "a")], {1: 2}])
@@ -287,7 +325,8 @@ def test_a_rejection_names_the_location_and_never_the_value() -> None:
         event(eventProperties={"outer": {"inner": [b"asha@example.com"]}}),
         event(eventProperties={secret: b""}),
         event(createdAt=secret),
-        event(phoneNumber=secret),
+        event(email=None, phoneNumber=secret),
+        event(email=secret + ";" + secret),
         event(**{secret: 1}),
         secret,
     ):

@@ -168,6 +168,23 @@ def test_columns_are_checked_against_the_mapping_and_nothing_without_one() -> No
         Encoder(contract=CONTRACT, mapping=MAPPING).check_columns(["id", "Mail"], "orders.csv")
 
 
+@pytest.mark.parametrize(
+    "text", [" " * 10**6, "1" + " " * 10**6 + "1", "9" * 10**6, "a" * 10**6 + "@example.com", "2024-" * 10**5]
+)
+def test_a_very_long_text_costs_no_time(text: str) -> None:
+    for field in ("email", "phoneNumber", "createdAt"):
+        (event,) = encoded(item({**EVENT, field: text}))
+        assert isinstance(event.result, EncodedEvent | Rejection)
+
+
+def test_values_that_cannot_be_compared_are_no_obstacle() -> None:
+    np = pytest.importorskip("numpy")
+    mapping = EventMapping(event_name="ordered", email="mail", group_by="key", properties={"mark": "dead_letter"})
+    row = {"mail": "a@example.com", "key": np.array([1, 2]), "dead_letter": np.array([1, 1])}
+    (event,) = encoded(item(row), item(row, 1), mapping=mapping)
+    assert body(event)["eventProperties"] == {"mark": [1, 1]}
+
+
 def to_event(row: dict[str, object]) -> dict[str, object]:
     return {**EVENT, "eventProperties": row}
 

@@ -23,6 +23,7 @@ from airflow_provider_bik.events import (
     Column,
     Constant,
     Contract,
+    Each,
     EncodedEvent,
     Encoder,
     EventMapping,
@@ -32,6 +33,8 @@ from airflow_provider_bik.events import (
     Reason,
     Rejection,
 )
+from airflow_provider_bik.events.casts import CASTS
+from airflow_provider_bik.events.times import UNITS
 from airflow_provider_bik.events.values import MAX_DEPTH, MAX_INTEGER
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -192,7 +195,12 @@ def test_the_cast_number_reads_text_exactly_and_leaves_numbers(value: object, nu
     ("value", "text"),
     [
         (Decimal("12.50"), "12.50"),
-        (12.0, "12.0"),
+        (12.5, "12.5"),
+        (7.0, "7"),
+        (-0.0, "0"),
+        ("7.0", "7.0"),
+        (1e300, Reason.INTEGER_TOO_LARGE),
+        (2.0**53 + 2, Reason.INTEGER_TOO_LARGE),
         (3, "3"),
         (True, "true"),
         (False, "false"),
@@ -278,6 +286,306 @@ def test_to_event_that_returns_no_mapping_rejects_that_row() -> None:
     assert outcome == Rejection(reason=Reason.NOT_AN_EVENT, detail="to_event returned a list")
 
 
+@pytest.mark.parametrize(
+    ("value", "whole"),
+    [
+        (7, 7),
+        (7.0, 7),
+        (Decimal("7.00"), 7),
+        ("7", 7),
+        (" 7.0 ", 7),
+        ("7e2", 700),
+        ("", None),
+        (math.nan, None),
+        (-MAX_INTEGER, -MAX_INTEGER),
+        (7.5, Reason.CAST_FAILED),
+        ("7.5", Reason.CAST_FAILED),
+        (True, Reason.CAST_FAILED),
+        ("A-7", Reason.CAST_FAILED),
+        (math.inf, Reason.NUMBER_NOT_FINITE),
+        (1e300, Reason.INTEGER_TOO_LARGE),
+        (MAX_INTEGER + 1, Reason.INTEGER_TOO_LARGE),
+        (str(MAX_INTEGER + 1), Reason.INTEGER_TOO_LARGE),
+    ],
+)
+def test_the_cast_integer_gives_whole_numbers_back_what_a_gap_has_made_floats(value: object, whole: object) -> None:
+    found = cast_of(value, "integer")
+    found = found.reason if isinstance(found, Rejection) else found
+    assert (found, type(found)) == (whole, type(whole))
+
+
+TRUE: list[object] = [True, 1, 1.0, Decimal(1), "true", "TRUE", " t ", "yes", "Y", "1"]
+FALSE: list[object] = [False, 0, 0.0, "false", "F", "no", "n", "0"]
+NEITHER: list[object] = [2, 0.5, "maybe", "on", "2", [], NOW]
+
+
+@pytest.mark.parametrize(
+    ("value", "truth"),
+    [
+        *((answer, True) for answer in TRUE),
+        *((answer, False) for answer in FALSE),
+        *((answer, None) for answer in (None, "", " ", "NULL", math.nan)),
+        *((answer, Reason.CAST_FAILED) for answer in NEITHER),
+    ],
+)
+def test_the_cast_boolean_reads_true_and_false(value: object, truth: object) -> None:
+    found = cast_of(value, "boolean")
+    assert (found.reason if isinstance(found, Rejection) else found) is truth
+
+
+@pytest.mark.parametrize(
+    ("value", "json_value"),
+    [
+        ('{"sku": "A-1", "qty": 2}', {"sku": "A-1", "qty": 2}),
+        (b"[1, null]", [1]),
+        ("7", 7),
+        ('"text"', "text"),
+        (" ", None),
+        ("null", None),
+        ({"sku": "A-1"}, {"sku": "A-1"}),
+        ([1], [1]),
+        (7, 7),
+        ("{sku: 1}", Reason.CAST_FAILED),
+        ("[" * 5000, Reason.CAST_FAILED),
+        ("{}{}", Reason.CAST_FAILED),
+        (NOW, Reason.CAST_FAILED),
+    ],
+)
+def test_the_cast_json_reads_json_out_of_text(value: object, json_value: object) -> None:
+    found = cast_of(value, "json")
+    assert (found.reason if isinstance(found, Rejection) else found) == json_value
+
+
+@pytest.mark.parametrize(
+    ("options", "value", "text"),
+    [
+        ({}, "2024-03-10 12:30:00", "2024-03-10T12:30:00.000Z"),
+        ({"timezone": "Asia/Kolkata"}, "2024-03-10 12:30:00", "2024-03-10T07:00:00.000Z"),
+        ({"timezone": "Asia/Kolkata"}, "2024-03-10 12:30:00Z", "2024-03-10T12:30:00.000Z"),
+        ({"timezone": "Asia/Kolkata"}, datetime(2024, 3, 10, 12, 30), "2024-03-10T07:00:00.000Z"),  # noqa: DTZ001
+        ({}, date(2024, 3, 10), "2024-03-10T00:00:00.000Z"),
+        ({"format": "%m/%d/%Y %H:%M"}, "3/10/2024 9:05", "2024-03-10T09:05:00.000Z"),
+        ({"format": "%m/%d/%Y %H:%M"}, " 03/10/2024 09:05 ", "2024-03-10T09:05:00.000Z"),
+        ({"format": "%d.%m.%y", "timezone": "Asia/Kolkata"}, "10.03.24", "2024-03-09T18:30:00.000Z"),
+        ({"format": "%d/%b/%Y:%H:%M:%S %z"}, "10/Mar/2024:12:30:00 +0530", "2024-03-10T07:00:00.000Z"),
+        ({"format": "%m/%d/%Y"}, datetime(2024, 3, 10, tzinfo=UTC), "2024-03-10T00:00:00.000Z"),
+        ({"unit": "s"}, 1_710_073_800, "2024-03-10T12:30:00.000Z"),
+        ({"unit": "ms"}, "1710073800123", "2024-03-10T12:30:00.123Z"),
+        ({"unit": "us"}, Decimal(1_710_073_800_123_456), "2024-03-10T12:30:00.123Z"),
+        ({"unit": "ns"}, 1_710_073_800_123_456_789, "2024-03-10T12:30:00.123Z"),
+        ({"unit": "s"}, "-86400", "1969-12-31T00:00:00.000Z"),
+        ({"unit": "s"}, datetime(2024, 3, 10, tzinfo=UTC), "2024-03-10T00:00:00.000Z"),
+        ({}, "1710073800123456", "2024-03-10T12:30:00.123Z"),
+        ({}, "", None),
+        ({"format": "%m/%d/%Y"}, "NULL", None),
+        ({"unit": "s"}, math.nan, None),
+        ({"unit": "s"}, "", None),
+        ({}, "3/10/2024", Reason.CAST_FAILED),
+        ({"format": "%m/%d/%Y"}, "2024-03-10", Reason.CAST_FAILED),
+        ({"format": "%m/%d/%Y"}, "13/10/2024", Reason.CAST_FAILED),
+        ({"format": "%m/%d/%Y"}, "3/10/2024 9:05", Reason.CAST_FAILED),
+        ({"format": "%m/%d/%Y"}, 1_710_073_800, None),
+        ({"unit": "s"}, "2024-03-10", Reason.CAST_FAILED),
+        ({"unit": "s"}, "1e9", Reason.CAST_FAILED),
+        ({"unit": "s"}, True, Reason.CAST_FAILED),
+        ({"unit": "s"}, 10**30, Reason.CAST_FAILED),
+        ({"unit": "s"}, [], Reason.CAST_FAILED),
+    ],
+)
+def test_the_cast_datetime_reads_times_by_format_unit_and_timezone(
+    options: dict[str, Any], value: object, text: object
+) -> None:
+    if options.get("format") and isinstance(value, int):
+        text = "2024-03-10T12:30:00.000Z"  # a format is for text
+    column = Column("c", cast="datetime", **options)
+    result = encode(mapping(p=column), {"email": "a@example.com", "c": value}).result
+    if isinstance(result, Rejection):
+        assert result.reason is text
+    else:
+        assert isinstance(result, EncodedEvent)
+        assert json.loads(result.body)["eventProperties"].get("p") == text
+
+
+def test_created_at_takes_a_column_with_a_format() -> None:
+    given = EventMapping(
+        event_name="ordered",
+        email="email",
+        created_at=Column("d", cast="datetime", format="%m/%d/%Y %H:%M", timezone="Europe/London"),
+        properties={},
+    )
+    event = sent(given, {"email": "a@example.com", "d": "7/1/2010 8:26"})
+    assert (event["createdAt"], event["isMigration"]) == ("2010-07-01T07:26:00.000Z", True)
+    for empty in ("", None, "NULL", math.nan):
+        assert rejected(given, {"email": "a@example.com", "d": empty}).reason is Reason.CREATED_AT_MISSING
+    assert rejected(given, {"email": "a@example.com", "d": "yesterday"}).reason is Reason.CAST_FAILED
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"format": "%Y-%m-%d"}, "needs cast='datetime'"),
+        ({"cast": "number", "unit": "s"}, "needs cast='datetime'"),
+        ({"cast": "datetime", "unit": "h"}, "none of s, ms, us, ns"),
+        ({"cast": "datetime", "unit": []}, "none of s, ms, us, ns"),
+        ({"cast": "datetime", "unit": "s", "format": "%Y-%m-%d"}, "a format and a unit"),
+        ({"cast": "datetime", "format": "%H:%M"}, "holds no whole date"),
+        ({"cast": "datetime", "format": "%m/%d"}, "holds no whole date"),
+        ({"cast": "datetime", "format": "%Q"}, "not one that datetime.strptime reads"),
+        ({"cast": "datetime", "format": 5}, "not one that datetime.strptime reads"),
+        ({"cast": "datetime", "format": "YYYY-MM-DD"}, "holds no whole date"),
+        ({"cast": "datetime", "timezone": "Mars"}, "timezone must be"),
+    ],
+)
+def test_a_column_that_can_never_be_read_fails_when_it_is_made(options: dict[str, Any], says: str) -> None:
+    with pytest.raises(BikConfigError, match=says):
+        Column("c", **options)
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("1.234,50", 1234.5),
+        ("12,50", 12.5),
+        ("1.234", 1234),
+        ("-1.234.567", -1234567),
+        ("7", 7),
+        ("1,", 1),
+        ("12.50", Reason.CAST_FAILED),
+        ("1,234.50", Reason.CAST_FAILED),
+        ("1.23,4", Reason.CAST_FAILED),
+        ("1,2,3", Reason.CAST_FAILED),
+    ],
+)
+def test_with_a_decimal_comma_dots_stand_between_thousands(text: str, number: object) -> None:
+    given = mapping(p=Column("c", cast="number"))
+    result = encode(given, {"email": "a@example.com", "c": text}, Reading(decimal_comma=True)).result
+    found = result.reason if isinstance(result, Rejection) else json.loads(result.body)["eventProperties"]["p"]  # type: ignore[union-attr]
+    assert found == number
+
+
+NESTED = {
+    "email": "a@example.com",
+    "properties": {"$email": "b@example.com", "utm": {"source": None}},
+    "items": [{"sku": "A-1"}, {"sku": "A-2"}],
+    "note": '{"gift": {"wrap": true}, "tags": ["x"]}',
+    "address.city": "Pune",
+    "flat": 7,
+    "empty": " ",
+    "nothing": None,
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("properties.$email", "b@example.com"),
+        ("properties.utm.source", None),
+        ("properties.missing.deeper", None),
+        ("items[1].sku", "A-2"),
+        ("items[2].sku", None),
+        ("items[0]", {"sku": "A-1"}),
+        ("address.city", "Pune"),
+        ("note.gift.wrap", True),
+        ("note.tags[0]", "x"),
+        ("empty.a", None),
+        ("nothing.a", None),
+        ("absent.a", None),
+        ("flat.a", Reason.CAST_FAILED),
+        ("email.a", Reason.CAST_FAILED),
+        ("items.sku", Reason.CAST_FAILED),
+        ("properties[0]", Reason.CAST_FAILED),
+        ("items[-1]", None),
+        ("items[", None),
+        (".a", None),
+    ],
+)
+def test_a_name_is_a_path_where_there_is_no_column_of_that_name(name: str, value: object) -> None:
+    result = encode(mapping(p=name), NESTED).result
+    if isinstance(result, Rejection):
+        assert result.reason is value
+        assert repr(name) in result.detail
+    else:
+        assert isinstance(result, EncodedEvent)
+        assert json.loads(result.body)["eventProperties"].get("p") == value
+
+
+def test_every_field_and_cast_takes_a_path() -> None:
+    given = EventMapping(
+        event_name=Column("event"),
+        email="properties.$email",
+        created_at=Column("properties.time", cast="datetime", unit="s"),
+        properties={"qty": Column("properties.items[0].qty", cast="integer")},
+    )
+    row = {"event": "ordered", "properties": {"$email": "m@example.com", "time": 1710073800, "items": [{"qty": "2"}]}}
+    event = sent(given, row)
+    assert (event["email"], event["createdAt"]) == ("m@example.com", "2024-03-10T12:30:00.000Z")
+    assert event["eventProperties"] == {"qty": 2}
+
+
+def test_of_a_path_the_column_must_be_there() -> None:
+    given = mapping(p="properties.$email", q="items[0].sku")
+    given.check_columns(["email", "properties", "items"], "orders.ndjson")
+    given.check_columns(["email", "properties.$email", "items[0].sku"], "orders.ndjson")
+    with pytest.raises(BikConfigError, match=r"no column 'properties\.\$email'; the nearest is 'property'"):
+        given.check_columns(["email", "property", "items"], "orders.ndjson")
+
+
+def test_a_name_of_several_columns_is_joined_by_blanks() -> None:
+    given = EventMapping(event_name="ordered", email="email", name=["first", "last"], properties={})
+    row = {"email": "a@example.com"}
+    assert sent(given, {**row, "first": " Asha", "last": "Rao "})["name"] == "Asha Rao"
+    assert sent(given, {**row, "first": "Asha", "last": "NULL"})["name"] == "Asha"
+    assert "name" not in sent(given, {**row, "first": " ", "last": None})
+
+
+def test_an_object_that_the_mapping_makes_of_nulls_alone_is_null() -> None:
+    given = mapping(**{"item.sku": "sku", "item.size.eu": "size", "id": "id"})
+    assert properties(given, {"sku": None, "size": "NULL", "id": 1}) == {"id": 1}
+    assert properties(given, {"sku": "A", "size": math.nan, "id": 1}) == {"item": {"sku": "A"}, "id": 1}
+
+
+@pytest.mark.parametrize(
+    ("country", "phone", "read"),
+    [
+        ("IN", "98765 43210", "+919876543210"),
+        (" in ", 9876543210, "+919876543210"),
+        ("GB", "020 7946 0958", "+442079460958"),
+        (None, "98765 43210", "+919876543210"),
+        (math.nan, "98765 43210", "+919876543210"),
+        ("GB", "+919876543210", "+919876543210"),
+        ("Elbonia", "+919876543210", "+919876543210"),
+        ("GB", "98765 43210", Reason.PHONE_INVALID),
+        ("Elbonia", "98765 43210", Reason.PHONE_COUNTRY_MISSING),
+        (91, "98765 43210", Reason.PHONE_COUNTRY_MISSING),
+    ],
+)
+def test_the_country_of_a_number_may_stand_in_a_column(country: object, phone: object, read: object) -> None:
+    given = EventMapping(event_name="ordered", phone_number="phone", phone_country="country", properties={})
+    result = encode(given, {"phone": phone, "country": country}, Reading(default_region="IN")).result
+    found = result.reason if isinstance(result, Rejection) else json.loads(result.body)["phoneNumber"]  # type: ignore[union-attr]
+    assert found == read
+
+
+def test_where_leaves_rows_out() -> None:
+    given = EventMapping(
+        event_name="ordered", email="email", properties={}, where=lambda row: bool(row["status"] == "paid")
+    )
+    assert sent(given, {"email": "a@example.com", "status": "paid"})
+    skipped = encode(given, {"email": "a@example.com", "status": "open"})
+    assert (skipped.result, skipped.raw, skipped.is_row) == (None, None, False)
+    assert rejected(given, {"email": "a@example.com"}) == Rejection(reason=Reason.WHERE_FAILED, detail="KeyError")
+
+
+@pytest.mark.parametrize("answer", [None, 1, "yes", []])
+def test_where_must_answer_true_or_false(answer: Any) -> None:
+    outcome = rejected(EventMapping(to_event=to_ordered, where=lambda _: cast("bool", answer)), {"mail": "m", "id": 1})
+    assert outcome.reason is Reason.WHERE_FAILED
+
+
+def test_to_event_that_returns_none_skips_that_row() -> None:
+    assert encode(EventMapping(to_event=lambda _: None), {"email": "asha"}).result is None
+
+
 BASE: dict[str, Any] = {"event_name": "ordered", "email": "email"}
 
 
@@ -290,7 +598,19 @@ BASE: dict[str, Any] = {"event_name": "ordered", "email": "email"}
         ({"event_name": Column("a", cast="number")}, "event_name is text"),
         ({"email": None}, "neither email nor phone_number"),
         ({"email": ""}, "email is empty"),
-        ({"created_at": Column("a")}, "created_at is of type Column"),
+        ({"created_at": Column("a", cast="number")}, "created_at is a time, so it cannot have the cast number"),
+        ({"created_at": 5}, "created_at is of type int and must be text, the name of a column"),
+        ({"email": Constant("a@example.com")}, "email is of type Constant and must be text, the name of a column"),
+        ({"phone_number": Column("a")}, "phone_number is of type Column and must be text, the name of a column"),
+        ({"name": []}, "name is an empty list"),
+        ({"name": ["a", 5]}, r"name\[1\] is of type int"),
+        ({"phone_country": "c"}, "phone_country is given without a phone_number"),
+        ({"where": "x > 1"}, "where is of type str and must be callable"),
+        ({"group_by": 5}, "group_by is of type int"),
+        ({"group_by": "id"}, "group_by needs properties"),
+        ({"properties": {"a": Each("x")}}, "Each takes a value of every row of an event, so it needs a group_by"),
+        ({"properties": {"a": [Each("x")]}}, "Each, which cannot stand within another value"),
+        ({"event_name": Column("a", cast="integer")}, "event_name is text"),
         ({"name": 5}, "name is of type int"),
         ({"properties": ["a"]}, "properties is of type list"),
         ({"properties": {"a": "x", "a.b": "y"}}, "'a' cannot be a value and hold 'a.b'"),
@@ -302,13 +622,16 @@ BASE: dict[str, Any] = {"event_name": "ordered", "email": "email"}
         ({"properties": {"\ud800": "x"}}, "has no UTF-8 form"),
         ({"properties": {".".join("a" * (MAX_DEPTH + 1)): "x"}}, "deeper than 16"),
         ({"properties": {".".join("a" * MAX_DEPTH): ["x"]}}, "deeper than 16"),
-        ({"properties": {"a": ""}}, r"column of properties\['a'\] is empty"),
-        ({"properties": {"a": 5}}, r"column of properties\['a'\] is of type int"),
+        ({"properties": {"a": ""}}, r"properties\['a'\] is empty"),
+        ({"properties": {"a": 5}}, r"properties\['a'\] is of type int and must be text, the name of a column"),
         ({"properties": {"a": ["x", ["y"]]}}, r"properties\['a'\]\[1\] is of type list"),
         ({"properties": {"a": {}}}, "must have the key column"),
         ({"properties": {"a": {"colunm": "x"}}}, "unknown key 'colunm'; 'column' may be meant"),
         ({"properties": {"a": {"constant": 1, "cast": "number"}}}, "the key constant alone"),
-        ({"properties": {"a": {"column": "x", "cast": "int"}}}, "cast of column 'x' is none of number, string"),
+        (
+            {"properties": {"a": {"column": "x", "cast": "int"}}},
+            "cast of column 'x' is none of number, integer, string",
+        ),
         ({"to_event": to_ordered}, "leave out event_name, email"),
     ],
 )
@@ -466,7 +789,7 @@ def test_a_mapping_with_to_event_has_no_json_form() -> None:
         EventMapping(to_event=to_ordered).to_json()
 
 
-columns = st.sampled_from(["email", "id", "total", "d e", "Ü"])
+columns = st.sampled_from(["email", "id", "total", "d e", "Ü", "id.k", "total[0].k"])
 constants = st.recursive(
     st.none()
     | st.booleans()
@@ -476,19 +799,41 @@ constants = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=5,
 ).map(Constant)
-casts: st.SearchStrategy[Any] = st.sampled_from(["number", "string", None])
-singles = columns | st.builds(lambda name, how: Column(name, cast=how), columns, casts) | constants
+casts: st.SearchStrategy[Any] = st.sampled_from([*CASTS, None])
+cast_columns = (
+    st.builds(lambda name, how: Column(name, cast=how), columns, casts)
+    | st.builds(Column, columns, cast=st.just("datetime"), unit=st.sampled_from([*UNITS, None]))
+    | st.builds(
+        Column,
+        columns,
+        cast=st.just("datetime"),
+        format=st.sampled_from(["%m/%d/%Y %H:%M", "%Y%m%d%z"]),
+        timezone=st.sampled_from(["Asia/Kolkata", None]),
+    )
+)
+singles = columns | cast_columns | constants
 sources = singles | st.lists(singles, max_size=3)
+each = st.builds(Each, columns | cast_columns | st.dictionaries(st.sampled_from(["a", "b.c"]), columns | cast_columns))
 targets = st.sampled_from(["a", "b", "c.d", "c.e", "f.g.h", "f.g.i", "f.j"])
-mappings = st.builds(
-    EventMapping,
-    event_name=st.just("ordered") | st.builds(Column, columns),
-    name=st.none() | columns,
-    email=columns,
-    phone_number=st.none() | columns,
-    created_at=st.none() | columns,
-    properties=st.none() | st.dictionaries(targets, sources, max_size=5),
-) | st.builds(EventMapping, to_event=st.sampled_from([to_ordered, dict, len, json.dumps, cast("Any", 5).__add__]))
+mappings = (
+    st.builds(
+        EventMapping,
+        event_name=st.just("ordered") | st.builds(Column, columns),
+        name=st.none() | columns | st.lists(columns, min_size=1, max_size=2),
+        email=columns,
+        phone_number=st.none() | columns,
+        created_at=st.none() | columns | cast_columns.filter(lambda made: made.cast in {None, "datetime"}),
+        properties=st.none() | st.dictionaries(targets, sources, max_size=5),
+    )
+    | st.builds(
+        EventMapping,
+        event_name=st.just("ordered"),
+        email=columns,
+        group_by=columns,
+        properties=st.dictionaries(targets, sources | each, max_size=5),
+    )
+    | st.builds(EventMapping, to_event=st.sampled_from([to_ordered, dict, len, json.dumps, cast("Any", 5).__add__]))
+)
 ODD_VALUES: list[object] = [
     *(None, True, 0, -1, 2**70, 0.5, math.nan, math.inf, "", " ", "12.50", "a@example.com", "\ud800", "1e9"),
     *(Decimal("12.50"), Decimal("NaN"), Decimal("1e999999"), NOW, NOW.date(), NOW.time(), uuid.UUID(int=1), b"a"),
@@ -565,9 +910,7 @@ def test_what_a_mapping_was_made_of_may_change_without_it() -> None:
 
 def test_its_text_is_the_same_in_every_process() -> None:
     """Airflow stores the text of an argument of `.partial()`, and makes a new version of the DAG if it changes."""
-    assert repr(mapping(p="c")) == (
-        "EventMapping(event_name='ordered', email='email', properties={'p': Column(name='c', cast=None)})"
-    )
+    assert repr(mapping(p="c")) == ("EventMapping(event_name='ordered', email='email', properties={'p': Column('c')})")
     callables: list[Any] = [to_ordered, lambda row: row, math.sin, CallableRow()]
     named = [repr(EventMapping(to_event=made)) for made in callables]
     assert not [text for text in named if " at 0x" in text]

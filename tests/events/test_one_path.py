@@ -81,7 +81,7 @@ def decoded_first(contract: Contract, line: bytes) -> EncodedEvent | Rejection |
     return contract.encode(raw) if isinstance(raw, dict) else None
 
 
-@settings(max_examples=1500)
+@settings(max_examples=800)
 @given(contract=st.sampled_from(CONTRACTS), line=lines, before=spaces, after=spaces | st.sampled_from([b"}", b" x"]))
 @example(contract=CONTRACTS[0], line=b"{" + NEEDED + b'{"a":[1],"a":null,"b":1,"a":2}}', before=b"", after=b"")
 @example(contract=CONTRACTS[0], line=b"{" + NEEDED + b'{},"email":null,"email":"c@example.com"}', before=b"", after=b"")

@@ -6,21 +6,36 @@ import csv
 import gzip
 import io
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import zstandard
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
+from backports import zstd
 
+from airflow_provider_bik.errors import BikConfigError
 from airflow_provider_bik.events.item import Item
+from airflow_provider_bik.events.reading import Reading
+from airflow_provider_bik.events.reasons import Reason, Rejection
 from airflow_provider_bik.inputs import read_items
+from airflow_provider_bik.inputs.tables import CheckColumns
 
-__all__ = ["COMPRESSIONS", "WRITERS", "attach", "details", "read", "rows_in", "stored"]
+__all__ = [
+    "COMPRESSIONS",
+    "WRITERS",
+    "attach",
+    "columns_checker",
+    "decoded",
+    "details",
+    "read",
+    "rows_in",
+    "stored",
+    "stream",
+]
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -61,20 +76,60 @@ WRITERS: Mapping[str, Callable[[Rows], bytes]] = {
     "rows.tsv": lambda rows: delimited(rows, "\t"),
     "rows.parquet": parquet,
     "rows": ndjson,
+    "behind-each-other.ndjson": lambda rows: ndjson(rows).replace(b"\n", b""),
 }
 """The name of a file -> what makes its content."""
 
 COMPRESSIONS: Mapping[str, Callable[[bytes], bytes]] = {
     "": lambda plain: plain,
     ".gz": gzip.compress,
-    ".zst": zstandard.compress,
+    ".zst": zstd.compress,
 }
 
 
 def read(given: object, **options: Any) -> list[Item]:
-    """Everything that an input holds; a local path may be given as a `Path`."""
-    source = read_items(str(given) if isinstance(given, Path) else given, **options)
-    return [item.decoded() for item in source]
+    """Everything that an input holds, decoded; a local path may be given as a `Path`."""
+    return list(stream(given, **options))
+
+
+def stream(given: object, *, needs: Sequence[str] | None = None, **options: Any) -> Iterator[Item]:
+    """The items of an input, one after the other.
+
+    Args:
+        given: The input.
+        needs: Columns that a mapping uses; None if there is none.
+        options: Of `Reading`.
+    """
+    check = None if needs is None else columns_checker(needs)
+    items = read_items(str(given) if isinstance(given, Path) else given, Reading(**options), check)
+    return map(decoded, items)
+
+
+def columns_checker(needs: Sequence[str]) -> CheckColumns:
+    """What checks columns as a mapping does that uses these."""
+
+    def check(columns: Sequence[str], where: str) -> None:
+        missing = [name for name in needs if name not in columns]
+        if missing:
+            message = f"{where}: there is no column {', '.join(missing)}; there are {', '.join(columns)}"
+            raise BikConfigError(message)
+
+    return check
+
+
+def decoded(item: Item) -> Item:
+    """The item with its line decoded, as the encoder does it."""
+    if item.line is None:
+        return item
+    raw, problem = None, None
+    try:
+        raw = json.loads(item.line)
+    except (ValueError, RecursionError):
+        problem = "not JSON"
+    else:
+        problem = None if isinstance(raw, dict) else "not a JSON object"
+    rejection = Rejection(reason=Reason.UNPARSABLE, detail=problem) if problem else None
+    return Item(position=item.position, location=item.location, raw=raw, problem=rejection)
 
 
 def rows_in(given: object, **options: Any) -> list[object]:
@@ -86,7 +141,7 @@ def rows_in(given: object, **options: Any) -> list[object]:
 
 
 def details(items: Iterable[Item]) -> dict[str, str]:
-    """The place of each item that could not be read -> why."""
+    """The location of each item that could not be read -> why."""
     return {item.location: item.problem.detail for item in items if item.problem}
 
 

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import csv
+import io
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from airflow_provider_bik.errors import BikInputError
+from airflow_provider_bik.errors import BikConfigError, BikInputError
 from airflow_provider_bik.inputs import csv_rows
-from tests.inputs.support import details, read, rows_in
+from tests.inputs.support import details, ndjson, read, rows_in
 
 
 @pytest.fixture
@@ -39,9 +43,9 @@ def test_white_space_is_part_of_a_cell(file: Path) -> None:
     [
         (b"1,2", "2 cells, but 3 columns"),
         (b"1,2,3,4", "4 cells, but 3 columns"),
-        (b"1,2,\xff", "not UTF-8"),
+        (b"1,2,\xff", "not UTF-8; see encoding"),
         (b'1,"2\n\xff",3', "not UTF-8"),
-        (b"1,2\0,3", "a NUL byte; is it UTF-16, or no text at all?"),
+        (b"1,2\0,3" + b" " * 20, "a NUL byte"),
         (b"1," + b"x" * 200_000 + b",3", "not CSV: field larger than field limit (131072) (in lines 3-3)"),
         (b'1,"2"x,3', "not CSV: ',' expected after '\"' (in lines 3-3)"),
         (b"1,2\r2,3", "not CSV: new-line character seen in unquoted field"),
@@ -97,17 +101,16 @@ def test_a_row_of_quoted_cells_without_end_is_bounded_too(file: Path, monkeypatc
         (b"", "it has no header line"),
         (b"\n1,2\n", "it has no header line"),
         (b"a,,c,\n1,2,3,4\n", "column 2, 4 has no name"),
+        (b"a,\0b\n" + b"1,2\n" * 9, "a NUL byte"),
         (b"a, ,c\n1,2,3\n", "column 2 has no name"),
         (b"id,email,id\n1,2,3\n", "columns 1, 3 have the same name id"),
         (b"a,\xff\n1,2\n", "not UTF-8"),
-        ("a,b\n1,2\n".encode("utf-16"), "a NUL byte; is it UTF-16"),
         (b'a,"b\n1,2\n', "its header line is not CSV"),
-        (b"PAR1\0\0", "a NUL byte"),
     ],
 )
 def test_a_header_line_that_does_not_name_every_column_once_is_an_error(file: Path, content: bytes, says: str) -> None:
     file.write_bytes(content)
-    with pytest.raises(BikInputError, match=f"orders.csv cannot be read: {says}"):
+    with pytest.raises(BikInputError, match=f"orders.csv in .* cannot be read: {says}"):
         read(file)
 
 
@@ -126,3 +129,109 @@ def test_a_header_line_alone_is_an_empty_table(file: Path) -> None:
 def test_a_tab_separates_the_cells_of_a_tsv(tmp_path: Path) -> None:
     (tmp_path / "orders.tsv").write_bytes(b'a\tb\n1,5\t"x\ty"\n')
     assert rows_in(tmp_path / "orders.tsv") == [{"a": "1,5", "b": "x\ty"}]
+
+
+def test_the_null_of_mysql_is_null_and_the_words_of_others_are_left_to_the_mapping(file: Path) -> None:
+    file.write_bytes(rb"""a,b,c,d
+\N,"\N",NULL,x\N
+""")
+    assert rows_in(file) == [{"a": None, "b": None, "c": "NULL", "d": r"x\N"}]
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "|", ","])
+def test_the_one_separator_in_the_header_line_is_taken_if_it_is_certain(file: Path, separator: str) -> None:
+    file.write_text(f'email{separator}"a,b"{separator}price\nasha@example.com{separator}x{separator}"12,50"\n')
+    if separator == ",":
+        assert rows_in(file) == [{"email": "asha@example.com", "a,b": "x", "price": "12,50"}]
+    else:
+        assert rows_in(file) == [{"email": "asha@example.com", "a,b": "x", "price": "12,50"}]
+        file.write_text(f"email{separator}x{separator}price\nasha@example.com\nravi@example.com\n")
+        assert rows_in(file) == [
+            {f"email{separator}x{separator}price": f"{name}@example.com"} for name in ("asha", "ravi")
+        ]
+    file.write_text(f"email{separator}x,y;z|\n1{separator}2,3;4|\n")
+    columns = f"email{separator}x,y;z|".split(",")
+    assert rows_in(file) == [dict(zip(columns, f"1{separator}2,3;4|".split(","), strict=True))]
+
+
+def test_a_delimiter_that_is_given_goes_before_what_the_file_says(file: Path) -> None:
+    file.write_bytes(b"a,b;c\n1,5;2\n")
+    assert rows_in(file, delimiter=";") == [{"a,b": "1,5", "c": "2"}]
+    file.write_bytes(b"sep=,\na,b;c\n1,5;2\n")
+    assert rows_in(file, delimiter=";") == [{"a,b": "1,5", "c": "2"}]
+
+
+@pytest.mark.parametrize("first", [b"sep=;\n", b"SEP=;\r\n", b'"sep=;"\n', b"\xef\xbb\xbfsep=;\n"])
+def test_a_line_that_names_the_separator_is_obeyed_and_no_row(file: Path, first: bytes) -> None:
+    file.write_bytes(first + b"a,x;b\n1,5;2\n")
+    items = read(file)
+    assert [(item.location, item.raw) for item in items] == [("orders.csv:3", {"a,x": "1,5", "b": "2"})]
+
+
+def test_lines_may_end_as_on_old_macs(file: Path) -> None:
+    file.write_bytes(b'a,b\r1,"x\ry"\r\r2,z\r')
+    items = read(file)
+    assert [item.raw for item in items] == [{"a": "1", "b": "x\ry"}, {"a": "2", "b": "z"}]
+    assert [item.location for item in items] == ["orders.csv:2", "orders.csv:5"]
+
+
+@pytest.mark.parametrize(
+    "encoding", ["cp1252", "latin-1", "utf-16", "utf-16-le", "utf-32-be", "mac-roman", "utf-8-sig"]
+)
+def test_text_of_another_encoding_is_read_if_it_is_named(tmp_path: Path, encoding: str) -> None:
+    rows = [{"product": f"CAFÉ £{number}", "price": "2,55"} for number in range(3000)]
+    text = "product,price\n" + "".join(f'{row["product"]},"{row["price"]}"\n' for row in rows)
+    (tmp_path / "orders.csv").write_bytes(text.encode(encoding))
+    assert rows_in(tmp_path / "orders.csv", encoding=encoding) == rows
+    (tmp_path / "orders.ndjson").write_bytes(ndjson(rows).decode("unicode-escape").encode(encoding))
+    assert rows_in(tmp_path / "orders.ndjson", encoding=encoding) == rows
+
+
+def test_bytes_without_meaning_in_the_encoding_reject_their_row(file: Path) -> None:
+    file.write_bytes("product\nCAFÉ\n".encode("cp1252") + b"x\x81\ny\n")
+    items = read(file, encoding="cp1252")
+    assert [item.raw for item in items if not item.problem] == [{"product": "CAFÉ"}, {"product": "y"}]
+    assert details(items) == {"orders.csv:3": "not CP1252; see encoding"}
+
+
+@pytest.mark.parametrize("content", [b",email,total\n0,a,1\n", b"email,total,\na,1,\n", b" ,email,total,\n0,a,1,\n"])
+def test_a_column_without_a_name_does_no_harm_if_the_mapping_does_without(
+    file: Path, content: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    file.write_bytes(content)
+    assert rows_in(file, needs=["email"]) == [{"email": "a", "total": "1"}]
+    with pytest.raises(BikInputError, match="has no name"):
+        read(file)
+
+
+def test_a_name_that_stands_there_twice_is_an_error_only_if_it_is_used(file: Path) -> None:
+    file.write_bytes(b"id,email,id\n1,a,2\n")
+    assert rows_in(file, needs=["email"]) == [{"email": "a"}]
+    with pytest.raises(BikInputError, match="columns 1, 3 have the same name id"):
+        read(file, needs=["id"])
+    with pytest.raises(BikConfigError, match="there is no column Id;"):
+        read(file, needs=["Id"])
+
+
+CELL = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=5) | st.sampled_from(
+    ['"', '""', ",", "\n", "\r\n", "\r", ";", '"\n"']
+)
+
+
+@given(cells=st.lists(st.lists(CELL, max_size=4), max_size=6), quoted=st.booleans())
+def test_what_is_accepted_is_what_the_csv_module_reads(
+    tmp_path_factory: pytest.TempPathFactory, cells: list[list[str]], quoted: bool
+) -> None:
+    text = "a,b\n" + "\n".join(
+        ",".join('"' + cell.replace('"', '""') + '"' if quoted else cell for cell in row) for row in cells
+    )
+    file = tmp_path_factory.getbasetemp() / "property.csv"
+    file.write_bytes(text.encode())
+    items = read(file, delimiter=",")
+    accepted = [list(item.raw.values()) for item in items if isinstance(item.raw, dict)]
+    try:
+        rows = list(csv.reader(io.StringIO(text, newline="\n"), strict=True))
+    except csv.Error:
+        return
+    assert accepted == [[cell or None for cell in row] for row in rows[1:] if len(row) == 2]
+    assert len(items) == sum(1 for row in rows[1:] if row)

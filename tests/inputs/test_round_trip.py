@@ -27,7 +27,10 @@ def tables(value: st.SearchStrategy[Any]) -> st.SearchStrategy[list[dict[str, An
 
 def write_and_read(directory: Path, name: str, packed: str, rows: list[dict[str, Any]]) -> list[object]:
     (directory / (name + packed)).write_bytes(COMPRESSIONS[packed](WRITERS[name](rows)))
-    return rows_in(directory / (name + packed))
+    # No column is needed: then an object with an array in it is a row, and no wrapping of rows.
+    # A header of one name with a semicolon in it says nothing for certain, so the delimiter is given.
+    delimiter = {"rows.csv": ",", "rows.tsv": "\t"}.get(name)
+    return rows_in(directory / (name + packed), needs=[], delimiter=delimiter)
 
 
 anything = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
@@ -35,7 +38,7 @@ anything = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, 
 
 @anything
 @pytest.mark.parametrize("name", ["rows.ndjson", "rows.json", "pretty.json"])
-@given(rows=st.lists(st.dictionaries(TEXT.filter(lambda key: key != "dead_letter"), JSON)), packed=PACKED)
+@given(rows=st.lists(st.dictionaries(TEXT.filter(lambda key: key != "bik_rejected"), JSON)), packed=PACKED)
 def test_rows_of_json_are_read_as_they_were_written(
     tmp_path: Path, name: str, packed: str, rows: list[dict[str, Any]]
 ) -> None:
@@ -61,7 +64,7 @@ def test_rows_of_text_are_read_from_csv_as_they_were_written(
                     "number!": st.none() | st.integers(-(2**60), 2**60),
                     "moment!": st.none() | st.datetimes(),
                     "list!": st.none() | st.lists(st.none() | TEXT),
-                    "struct!": st.fixed_dictionaries({"a": st.none() | st.decimals(-999, 999, locations=2), "b": TEXT}),
+                    "struct!": st.fixed_dictionaries({"a": st.none() | st.decimals(-999, 999, places=2), "b": TEXT}),
                     "bytes!": st.none() | st.binary(max_size=5),
                 }
             ),

@@ -55,23 +55,28 @@ def strict_sandbox(**options: Any) -> Sandbox:
 
 
 class Workers:
-    """Starts worker processes, one at a time and at once."""
+    """Starts worker processes, which are there at once."""
 
     def __init__(self) -> None:
         self._server = subprocess.Popen(
-            [sys.executable, str(WORKER), "--serve"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, str(WORKER), "--serve"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            # Airflow makes its home where this says while it is imported.
+            env={**os.environ, "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING"},
         )
 
     def start(self, settings: Path) -> int:
         """Returns the process id."""
-        assert self._server.stdin
-        self._server.stdin.write(f"{settings}\n")
-        self._server.stdin.flush()
-        return int(self._line())
+        return self._ask(f"start {settings}")
 
-    def wait(self) -> int:
-        """Waits for the end of the process that was started last; returns its exit code, negative for a signal."""
-        return int(self._line())
+    def is_running(self, process: int) -> bool:
+        return bool(self._ask(f"running {process}"))
+
+    def wait(self, process: int) -> int:
+        """Waits for the end of a process; returns its exit code, negative for a signal."""
+        return self._ask(f"wait {process}")
 
     def close(self) -> None:
         assert self._server.stdin
@@ -80,9 +85,37 @@ class Workers:
         assert self._server.stdout
         self._server.stdout.close()
 
-    def _line(self) -> str:
+    def _ask(self, command: str) -> int:
+        assert self._server.stdin
         assert self._server.stdout
-        return self._server.stdout.readline()
+        self._server.stdin.write(f"{command}\n")
+        self._server.stdin.flush()
+        return int(self._server.stdout.readline())
+
+
+@dataclass
+class Try:
+    """One process of a delivery."""
+
+    workers: Workers
+    settings: Path
+    process: int
+
+    def wait(self) -> int:
+        return self.workers.wait(self.process)
+
+    def report(self) -> dict[str, Any]:
+        """Wait for its end, which is to be a good one."""
+        assert self.wait() == 0, self.errors()[-3000:]
+        report: dict[str, Any] = json.loads(self.settings.with_suffix(".out").read_text().splitlines()[-1])
+        return report
+
+    def errors(self) -> str:
+        return self.settings.with_suffix(".errors").read_text()
+
+    def signal(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.process, number)
 
 
 @dataclass
@@ -93,61 +126,84 @@ class Delivery:
     directory: Path
     url: str
     options: dict[str, Any]
+    tries: int = 0
 
     @property
-    def settings(self) -> Path:
-        return self.directory / "settings.json"
+    def record(self) -> Path:
+        """The folder of its record."""
+        return self.directory / "state" / "tasks" / "dag" / "send" / "run"
 
-    def start(self, **more: Any) -> int:
-        settings = {"directory": str(self.directory), "input": str(self.directory / "input.ndjson"), "url": self.url}
-        self.settings.write_text(json.dumps({**settings, **self.options, **more}))
-        return self.workers.start(self.settings)
+    @property
+    def generation(self) -> Path:
+        """The folder of the current generation."""
+        return self.record / str(json.loads((self.record / "record.json").read_text())["current"]["id"])
 
-    def errors(self) -> str:
-        return self.settings.with_suffix(".errors").read_text()
+    @property
+    def checkpoint(self) -> Path | None:
+        """The checkpoint that counts, if there is one: of the newest try that has written one."""
+        if not (self.record / "record.json").exists():
+            return None
+        owners = json.loads((self.record / "record.json").read_text())["current"]["owners"]
+        written = [self.generation / f"checkpoint.{owner}.json" for owner in reversed(owners)]
+        return next((path for path in written if path.exists()), None)
+
+    def start(self, **more: Any) -> Try:
+        self.tries += 1
+        settings = self.directory / f"try-{self.tries}.json"
+        own = {
+            "input": str(self.directory / "input.ndjson"),
+            "state": str(self.directory / "state"),
+            "url": self.url,
+            "try_number": self.tries,
+        }
+        settings.write_text(json.dumps({**own, **self.options, **more}))
+        return Try(self.workers, settings, self.workers.start(settings))
 
     def finish(self, **more: Any) -> dict[str, Any]:
         """Run a try to its end; returns its report."""
-        self.start(**more)
-        assert self.workers.wait() == 0, self.errors()[-3000:]
-        report: dict[str, Any] = json.loads(self.settings.with_suffix(".out").read_text().splitlines()[-1])
-        return report
+        return self.start(**more).report()
 
     def fails(self, **more: Any) -> str:
         """Run a try that is to fail; returns what it said."""
-        self.start(**more)
-        assert self.workers.wait() == 1
-        return self.errors()
+        started = self.start(**more)
+        assert started.wait() == 1
+        return started.errors()
 
     def killed(self, **more: Any) -> bool:
         """Run a try that is to kill itself; returns whether it got as far as its point."""
-        self.start(**more)
-        code = self.workers.wait()
-        assert code in {0, -signal.SIGKILL}, self.errors()[-3000:]
+        started = self.start(**more)
+        code = started.wait()
+        assert code in {0, -signal.SIGKILL}, started.errors()[-3000:]
         return code != 0
 
-    def killed_at_random(self, bik: Sandbox, chance: random.Random, *, within: float) -> bool:
-        """Kill a try at a random moment after its first request; returns whether it was still running."""
+    def killed_at_random(self, bik: Sandbox, rng: random.Random, *, within: float, **more: Any) -> bool | None:
+        """Kill a try at a random moment after its first request.
+
+        Returns:
+            Whether it was still running; None if it had failed because its storage does not answer.
+        """
         before = len(bik.requests)
-        process = self.start()
-        deadline = time.monotonic() + 10
-        while len(bik.requests) == before and time.monotonic() < deadline:
+        started = self.start(**more)
+        while len(bik.requests) == before and self.workers.is_running(started.process):
             time.sleep(0.002)
-        time.sleep(chance.uniform(0.0, within))
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(process, signal.SIGKILL)
-        return self.workers.wait() != 0
+        time.sleep(rng.uniform(0.0, within))
+        started.signal(signal.SIGKILL)
+        code = started.wait()
+        if code == 1:
+            assert "BikStorageError" in started.errors(), started.errors()[-3000:]
+            return None
+        return code != 0
 
     def in_doubt(self, number: int) -> int:
         """How many of the events may have been sent without the checkpoint knowing what became of them."""
-        path = self.directory / "checkpoint.json"
-        if not path.exists():
+        if self.checkpoint is None:
             return 0
-        checkpoint = json.loads(path.read_text())
+        checkpoint = json.loads(self.checkpoint.read_text())
         return len(set(range(min(number, checkpoint["leased_to"]))) - members(checkpoint["settled"]))
 
-    def dead_letters(self) -> list[dict[str, Any]]:
-        path = self.directory / "rejected.ndjson"
+    def rejected(self) -> list[dict[str, Any]]:
+        """What the file of rejected events holds, once a try has ended well."""
+        path = self.generation / "rejected.ndjson"
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
@@ -161,16 +217,16 @@ def members(ranges: Iterable[Iterable[int]]) -> set[int]:
 
 
 def check_the_promise(bik: Sandbox, delivery: Delivery, report: dict[str, Any], number: int) -> None:
-    """P1 and P2: nothing lost, every duplicate named, dead letters complete and each one there once."""
+    """P1 and P2: nothing lost, every duplicate named, rejected events complete and each one there once."""
     stored = copies(bik)
-    letters = [letter["position"] for letter in delivery.dead_letters()]
-    lost = set(range(number)) - stored.keys() - set(letters)
+    rejected = [event["position"] for event in delivery.rejected()]
+    lost = set(range(number)) - stored.keys() - set(rejected)
     assert not lost, f"lost: {sorted(lost)[:10]}"
-    assert len(letters) == len(set(letters)), "an event stands twice among the dead letters"
-    assert report["read"] == number == report["confirmed"] + report["rejected"] + report["unresolved"]
-    assert report["unresolved"] == 0
-    assert report["rejected"] == len(letters)
+    assert len(rejected) == len(set(rejected)), "an event stands twice among the rejected ones"
+    assert report["read"] == number == report["confirmed"] + report["rejected"]
+    assert (report["skipped"], report["unresolved"]) == (0, 0)
+    assert report["rejected"] == len(rejected)
     twice = {n for n, count in stored.items() if count > 1}
     named = members(report["possible_duplicate_ranges"])
     assert twice <= named, f"duplicates that no range names: {sorted(twice - named)[:10]}"
-    assert sorted(path.name for path in delivery.directory.glob("rejected*")) in ([], ["rejected.ndjson"])
+    assert report["rejected_path"] == (str(delivery.generation / "rejected.ndjson") if rejected else None)

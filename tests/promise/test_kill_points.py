@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
+import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +13,16 @@ from typing import Any
 import pytest
 
 from airflow_provider_bik.sandbox import Fault, FaultPlan, Sandbox
-from tests.promise.support import BAD_EVERY, Delivery, Workers, check_the_promise, copies, strict_sandbox, write_input
+from tests.promise.support import (
+    BAD_EVERY,
+    Delivery,
+    Try,
+    Workers,
+    check_the_promise,
+    copies,
+    strict_sandbox,
+    write_input,
+)
 from tests.promise.worker import POINTS
 
 NUMBER = 3000
@@ -23,6 +35,11 @@ def bik() -> Iterator[Sandbox]:
 
 
 NewDelivery = Callable[..., Delivery]
+
+
+def checkpoint_of(delivery: Delivery) -> Path:
+    assert delivery.checkpoint
+    return delivery.checkpoint
 
 
 @pytest.fixture
@@ -47,12 +64,10 @@ def test_killed_at_any_point_nothing_is_lost_and_duplicates_are_named(
         assert max(copies(bik).values()) == 1
 
 
-def test_nothing_confirmed_before_the_last_checkpoint_is_sent_again(
-    bik: Sandbox, tmp_path: Path, new_delivery: NewDelivery
-) -> None:
+def test_nothing_confirmed_before_the_last_checkpoint_is_sent_again(bik: Sandbox, new_delivery: NewDelivery) -> None:
     delivery = new_delivery()
     assert delivery.killed(kill_at="after confirm")
-    saved = json.loads((tmp_path / "checkpoint.json").read_text())
+    saved = json.loads(checkpoint_of(delivery).read_text())
     delivery.finish()
     settled = {n for start, end in saved["settled"] for n in range(start, end)}
     assert settled
@@ -75,14 +90,15 @@ def test_a_changed_input_is_an_error_and_nothing_of_it_is_sent(
 ) -> None:
     delivery = new_delivery()
     assert delivery.killed(kill_at="after confirm")
-    before, requests = (tmp_path / "checkpoint.json").read_text(), len(bik.requests)
+    before, requests = checkpoint_of(delivery).read_text(), len(bik.requests)
     path = tmp_path / "input.ndjson"
     lines = path.read_text().splitlines(keepends=True)
     lines[5] = lines[5].replace("c5@", "other@")
     path.write_text("".join({"an event differs": lines, "events are missing": lines[:50], "empty": []}[change]))
     assert "BikInputChangedError" in delivery.fails()
     assert len(bik.requests) == requests
-    assert (tmp_path / "checkpoint.json").read_text() == before
+    # Once the input is back, nothing is known to have changed.
+    assert checkpoint_of(delivery).read_text() == before
 
 
 def test_an_input_that_only_grew_is_gone_on_with(bik: Sandbox, tmp_path: Path, new_delivery: NewDelivery) -> None:
@@ -93,13 +109,63 @@ def test_an_input_that_only_grew_is_gone_on_with(bik: Sandbox, tmp_path: Path, n
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"version": 99}', '{"owner": "x", "began_at": 5}'])
-def test_an_unreadable_checkpoint_is_never_taken_for_none(
-    bik: Sandbox, tmp_path: Path, new_delivery: NewDelivery, content: str
+@pytest.mark.parametrize("document", ["record", "checkpoint"])
+def test_an_unreadable_document_is_never_taken_for_none(
+    bik: Sandbox, new_delivery: NewDelivery, document: str, content: str
 ) -> None:
     delivery = new_delivery()
-    (tmp_path / "checkpoint.json").write_text(content)
+    assert delivery.killed(kill_at="after confirm")
+    requests = len(bik.requests)
+    path = delivery.record / "record.json" if document == "record" else checkpoint_of(delivery)
+    path.write_text(content)
     assert "BikRecordError" in delivery.fails()
-    assert bik.requests == []
+    assert len(bik.requests) == requests
+
+
+def test_where_the_record_is_lost_every_event_is_named_or_none_is_sent(bik: Sandbox, new_delivery: NewDelivery) -> None:
+    delivery = new_delivery()
+    assert delivery.killed(kill_at="after confirm")
+    shutil.rmtree(delivery.record)
+    requests = len(bik.requests)
+    assert "BikRecordError" in delivery.fails(on_unconfirmed="hold")
+    assert len(bik.requests) == requests
+    check_the_promise(bik, delivery, delivery.finish(), NUMBER)
+
+
+@pytest.mark.parametrize("on_unconfirmed", ["resend", "hold"])
+def test_without_a_task_state_store_a_try_that_finds_no_record_is_in_doubt_of_everything(
+    bik: Sandbox, new_delivery: NewDelivery, on_unconfirmed: str
+) -> None:
+    delivery = new_delivery(store=False, on_unconfirmed=on_unconfirmed)
+    assert delivery.killed(kill_at="before record")
+    if on_unconfirmed == "hold":
+        assert "BikRecordError" in delivery.fails()
+        assert bik.requests == []
+        return
+    report = delivery.finish()
+    check_the_promise(bik, delivery, report, NUMBER)
+    assert report["possible_duplicates"] > 0
+
+
+def two_tries_at_once(bik: Sandbox, delivery: Delivery) -> tuple[Try, dict[str, Any]]:
+    """The older one sleeps while the newer one runs to its end; returns it, ended, and the newer one's report."""
+    bik.faults = FaultPlan(latency=(0.02, 0.04))
+    older = delivery.start()
+    while bik.ledger.count() < NUMBER // 10:
+        time.sleep(0.01)
+    older.signal(signal.SIGSTOP)
+    bik.faults = FaultPlan()
+    report = delivery.finish()
+    older.signal(signal.SIGCONT)
+    older.wait()
+    return older, report
+
+
+def test_of_two_tries_at_once_the_older_one_stops_within_its_lease(bik: Sandbox, new_delivery: NewDelivery) -> None:
+    delivery = new_delivery(bad_every=0, concurrency=1)
+    older, report = two_tries_at_once(bik, delivery)
+    assert "BikSupersededError" in older.errors()
+    check_the_promise(bik, delivery, report, NUMBER)
 
 
 def holds(bik: Sandbox, delivery: Delivery, **kill: Any) -> bool:
@@ -118,7 +184,7 @@ def holds(bik: Sandbox, delivery: Delivery, **kill: Any) -> bool:
     [
         ("confirm before the answer", "after confirm", 2),
         ("no lease", "after answer", 40),
-        ("dead letter after confirm", "before dead letter", 1),
+        ("rejected after confirm", "before rejected", 1),
     ],
 )
 def test_a_worker_that_breaks_the_promise_is_caught(
@@ -136,6 +202,14 @@ def test_a_worker_that_ignores_the_digest_is_caught(bik: Sandbox, tmp_path: Path
     requests = len(bik.requests)
     path = tmp_path / "input.ndjson"
     path.write_text(path.read_text().replace("c5@", "other@"))
-    delivery.start()
-    delivery.workers.wait()
+    delivery.start().wait()
     assert len(bik.requests) > requests
+
+
+def test_an_older_try_that_does_not_look_whether_it_is_the_newest_is_caught(
+    bik: Sandbox, new_delivery: NewDelivery
+) -> None:
+    delivery = new_delivery(mutant="ownership not checked", bad_every=0, concurrency=1)
+    _, report = two_tries_at_once(bik, delivery)
+    with pytest.raises(AssertionError, match="duplicates that no range names"):
+        check_the_promise(bik, delivery, report, NUMBER)

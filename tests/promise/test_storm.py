@@ -23,16 +23,30 @@ WITHIN = 0.6
 """Seconds after its first request within which a try is killed."""
 
 
+KINDS = [
+    ("resend", 1, False),
+    ("hold", 1, False),
+    ("resend", 4, False),
+    ("hold", 4, False),
+    ("resend", 8, False),
+    ("hold", 8, False),
+    ("resend", 4, True),
+    ("hold", 4, True),
+]
+"""What happens to unconfirmed events, requests in flight, and whether the storage of the state is slow and bad."""
+
+
 @pytest.mark.timeout(1800 if LONG else 300)
 @pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("concurrency", [1, 4, 8] if LONG else [4])
-@pytest.mark.parametrize("on_unconfirmed", ["resend", "hold"])
+@pytest.mark.parametrize(
+    ("on_unconfirmed", "concurrency", "bad_store"), [kind for kind in KINDS if LONG or kind[1] == 4]
+)
 def test_a_storm_of_kills_loses_nothing_and_names_every_duplicate(
-    workers: Workers, tmp_path: Path, on_unconfirmed: str, concurrency: int, seed: int
+    workers: Workers, tmp_path: Path, on_unconfirmed: str, concurrency: int, bad_store: bool, seed: int
 ) -> None:
-    chance = random.Random(seed)
-    options = {"concurrency": concurrency, "on_unconfirmed": on_unconfirmed, "batch_size": 20, "seed": seed}
-    kills = deliveries = extra = 0
+    rng = random.Random(seed)
+    options = {"concurrency": concurrency, "on_unconfirmed": on_unconfirmed, "batch_size": 20}
+    kills = deliveries = failures = extra = 0
     while kills < KILLS:
         deliveries += 1
         leased = 0
@@ -41,8 +55,12 @@ def test_a_storm_of_kills_loses_nothing_and_names_every_duplicate(
         write_input(directory / "input.ndjson", NUMBER, bad_every=997)
         with strict_sandbox(faults=replace(FAULTS, seed=seed)) as bik:
             delivery = Delivery(workers, directory, bik.url, options)
-            while kills < KILLS and delivery.killed_at_random(bik, chance, within=WITHIN):
-                kills += 1
+            while kills < KILLS:
+                killed = delivery.killed_at_random(bik, rng, within=WITHIN, bad_store=bad_store)
+                if killed is False:
+                    break
+                kills += bool(killed)
+                failures += killed is None
                 leased += delivery.in_doubt(NUMBER)
             check_the_promise(bik, delivery, delivery.finish(), NUMBER)
             if on_unconfirmed == "hold":
@@ -51,5 +69,6 @@ def test_a_storm_of_kills_loses_nothing_and_names_every_duplicate(
             # P3: a kill makes at most its lease be sent again, and an answer that does not come at most its batch.
             assert here <= leased + sum(request.events for request in bik.requests if request.fault)
             extra += here
-    print(f"{on_unconfirmed}, {concurrency} at once, seed {seed}: {kills} kills, {deliveries} deliveries of {NUMBER},")
-    print(f"  lost 0, stored once too often {extra}, each of them named")
+    bad = f", a bad store, {failures} tries failed" if bad_store else ""
+    print(f"{on_unconfirmed}, {concurrency} at once, seed {seed}{bad}: {kills} kills, {deliveries} deliveries")
+    print(f"  of {NUMBER}: lost 0, stored once too often {extra}, each of them named")

@@ -23,5 +23,5 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealAirflow]:
         runtime.mkdir(mode=0o700)
         # Where the PostgreSQL that comes as a package keeps its socket.
         patch.setenv("XDG_RUNTIME_DIR", str(runtime))
-        with RealAirflow(home, dags=3) as running:
+        with RealAirflow(home, dags=4) as running:
             yield running

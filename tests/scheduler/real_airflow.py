@@ -16,9 +16,10 @@ from typing import Any, Self, TypeVar
 
 import requests
 
+from tests.scheduler.evidence import State
+
 T = TypeVar("T")
 
-CHECKPOINT = "bik_delivery"
 PATIENCE = 120.0
 """Seconds within which whatever is waited for must have happened; only a broken test takes them."""
 
@@ -226,11 +227,15 @@ class TaskRun:
         """The process that runs the operator; its parent is the supervisor."""
         return int(self.airflow.wait("the task's process", lambda: self.now["pid"]))
 
-    def checkpoint(self) -> dict[str, Any]:
-        """What the task state store holds."""
-        query = f"?map_index={self.map_index}"
-        value: dict[str, Any] = self.airflow.get(f"{self._task}/state-store/{CHECKPOINT}{query}")["value"]
-        return value
+    def state(self) -> State:
+        """The record that the task state store holds."""
+
+        def read(name: str) -> dict[str, Any] | None:
+            found = self.airflow.get(f"{self._task}/state-store?map_index={self.map_index}&limit=100")
+            values = {entry["key"]: entry["value"] for entry in found["task_state_store"]}
+            return values.get(f"bik/{name}")
+
+        return State(read)
 
     def xcom(self, key: str = "return_value") -> dict[str, Any]:
         entry = self.airflow.get(f"{self._task}/xcomEntries/{key}?map_index={self.map_index}&deserialize=true")

@@ -11,15 +11,16 @@ from airflow_provider_bik.operators.bik import BikSendEventsOperator
 
 COMMON: dict[str, Any] = {
     "bik_conn_id": "{{ dag_run.conf.bik }}",
-    "dead_letter_path": "{{ dag_run.conf.dead_letters }}",
-    # Empty: the task state store.
-    "checkpoint_path": "{{ dag_run.conf.checkpoints }}",
-    "max_rejected": 1000,
     "retries": 2,
     "retry_delay": timedelta(seconds=1),
 }
+IN_FILES: dict[str, Any] = {**COMMON, "state_path": "{{ dag_run.conf.state }}", "max_rejected": 1000}
 
-with DAG("one", schedule=None):
+with DAG("in_files", schedule=None):
+    BikSendEventsOperator(task_id="send", events="{{ dag_run.conf.events }}", **IN_FILES)
+
+# Without a state path, the record is kept in the task state store.
+with DAG("in_store", schedule=None):
     BikSendEventsOperator(task_id="send", events="{{ dag_run.conf.events }}", **COMMON)
 
 with DAG("mapped", schedule=None):

@@ -22,6 +22,7 @@ from typing import Any, Literal, cast
 from airflow.sdk.bases.operator import ExecutorSafeguard
 
 from airflow_provider_bik.operators.bik import BikSendEventsOperator
+from tests.scheduler.evidence import State
 
 __all__ = ["Handler", "TaskProcess"]
 
@@ -40,15 +41,14 @@ class TaskProcess:
     """One task instance; each `start` is one try.
 
     Args:
-        directory: For its checkpoint, its dead letters and how its tries ended.
+        directory: For its state, and how its tries ended.
         events: The input's path.
         handler: Whose signal handler it has.
     """
 
     def __init__(self, directory: Path, events: Path, handler: Handler = "airflow 3") -> None:
         self.directory = directory
-        self.dead_letters = directory / "dead"
-        self._checkpoints = directory / "checkpoints"
+        self.state = State.below(directory / "state")
         self._events, self._handler = events, handler
         self._tries = 0
 
@@ -63,8 +63,7 @@ class TaskProcess:
         self._tries += 1
         arguments = {
             "events": str(self._events) if not stalls else (str(self._events), stalls),
-            "checkpoint_path": str(self._checkpoints),
-            "dead_letter_path": str(self.dead_letters),
+            "state_path": str(self.directory / "state"),
             "max_rejected": 10_000,
             **options,
         }
@@ -73,13 +72,6 @@ class TaskProcess:
         )
         process.start()
         return process
-
-    def checkpoint(self) -> dict[str, Any]:
-        """The checkpoint file; empty if there is none yet."""
-        for path in self._checkpoints.glob("[!.]*"):
-            found: dict[str, Any] = json.loads(path.read_text())
-            return found
-        return {}
 
     def ending(self, number: int | None = None) -> dict[str, Any]:
         """How a try ended, the last one unless its number is given: its error's class and text, or its report."""

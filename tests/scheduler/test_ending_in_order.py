@@ -1,4 +1,4 @@
-"""SIGTERM in every phase of a delivery, and two processes with one checkpoint."""
+"""SIGTERM in every phase of a delivery, and two processes with one record."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from airflow_provider_bik.delivery import Sending
 from airflow_provider_bik.sandbox import Fault, FaultPlan, Sandbox
 from tests.scheduler.evidence import (
     KEY,
@@ -57,7 +58,8 @@ def ends_in_order(task: TaskProcess, bik: Sandbox, ready: Callable[[], object], 
     os.kill(process.pid, signal.SIGTERM)
     process.join(PATIENCE)
     seconds = time.monotonic() - struck
-    saved = task.checkpoint()
+    saved = task.state.checkpoint()
+    assert saved
     doubt = in_doubt(saved)
     assert process.exitcode == 0
     assert seconds < IN_ORDER
@@ -73,7 +75,7 @@ def goes_on(task: TaskProcess, bik: Sandbox, doubt: set[int], *, number: int = N
     process = task.start(connection(bik))
     process.join(PATIENCE)
     report = task.ending()["report"]
-    check_the_promise(bik, report=report, number=number, dead_letters=task.dead_letters)
+    check_the_promise(bik, report=report, number=number)
     assert twice(bik) <= doubt
 
 
@@ -102,7 +104,7 @@ def test_sigterm_while_no_answer_comes_has_in_doubt_just_what_is_unanswered(tmp_
     with strict_sandbox(faults=FaultPlan(script=(None,) * 20, rates=((hang, 1.0),))) as bik:
         doubt = ends_in_order(task, bik, lambda: sum(request.fault == "hang" for request in bik.requests) >= 3)
         assert expect(task.ending()["error"], handler)
-        assert copies(bik).keys() - members(task.checkpoint()["settled"]) <= doubt
+        assert copies(bik).keys() - task.state.settled() <= doubt
         # What eight requests hold.
         assert 0 < len(doubt) <= 800
         goes_on(task, bik, doubt)
@@ -167,24 +169,22 @@ def test_sigterm_while_the_input_is_late_ends_in_order(tmp_path: Path, handler: 
         goes_on(task, bik, doubt)
 
 
-def test_of_two_processes_with_one_checkpoint_the_older_stops_within_its_lease(tmp_path: Path) -> None:
+def test_of_two_processes_with_one_record_the_older_stops_within_its_lease(tmp_path: Path) -> None:
     number = 50_000
     task = TaskProcess(tmp_path, write_events(tmp_path / "events.ndjson", number))
-    slow = FaultPlan(latency=(0.08, 0.12))
+    slow, few = FaultPlan(latency=(0.08, 0.12)), Sending(max_concurrency=4)
     with strict_sandbox(faults=slow) as for_the_older, strict_sandbox() as for_the_newer:
-        older = task.start(connection(for_the_older), max_concurrency=4)
+        older = task.start(connection(for_the_older), sending=few)
         wait("a good part of the events", lambda: for_the_older.ledger.count() > number // 10)
-        newer = task.start(connection(for_the_newer), max_concurrency=4)
+        [owner] = task.state.owners
+        newer = task.start(connection(for_the_newer), sending=few)
         leased_to = 0
         while older.is_alive():
-            saved = task.checkpoint()
-            if saved["owner"].startswith("try 1 "):
-                leased_to = saved["leased_to"]
+            leased_to = (task.state.checkpoint(owner) or {"leased_to": leased_to})["leased_to"]
             time.sleep(0.01)
         newer.join(PATIENCE)
         assert (older.exitcode, newer.exitcode) == (0, 0)
         assert task.ending(1)["error"] == "BikSupersededError"
-        assert "Another try has taken over" in task.ending(1)["text"]
-        report = task.ending(2)["report"]
-        check_the_promise(for_the_older, for_the_newer, report=report, number=number, dead_letters=task.dead_letters)
+        assert "Another try (dag send run) has taken over" in task.ending(1)["text"]
+        check_the_promise(for_the_older, for_the_newer, report=task.ending(2)["report"], number=number)
         assert max(copies(for_the_older)) < leased_to < number

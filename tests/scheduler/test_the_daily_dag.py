@@ -1,27 +1,27 @@
-"""The daily DAG as a user has it: ten days of catchup, an Airflow backfill of ten earlier days, and a run by hand."""
+"""The sample DAGs as a user has them: ten days of catchup, both kinds of backfill over them, and a run by hand."""
 
 from __future__ import annotations
 
 import json
 import shutil
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from airflow_provider_bik.sandbox import Sandbox
-from airflow_provider_bik.windows import Window, days
+from airflow_provider_bik.windows import Window
 from demo import shop
 from tests.scheduler.real_airflow import RealAirflow
 
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(900)]
 
 DAGS = Path(__file__).parents[2] / "dags"
-DAILY = "bik_daily_incremental_sync"
+DAILY, BACKFILL = "bik_daily_incremental_sync", "bik_historical_backfill"
 PATIENCE = 600.0
 DAYS = 10
 ONE_DAY = timedelta(days=1)
@@ -34,6 +34,7 @@ CHANGES = (
     ("bik_shop.py", '"max_rejected": 0.05', '"max_rejected": 6'),
     # On a busy machine Airflow may fail to start a task, which is nothing to wait for.
     (f"{DAILY}.py", "timedelta(minutes=5)", "timedelta(seconds=2)"),
+    (f"{BACKFILL}.py", "timedelta(minutes=5)", "timedelta(seconds=2)"),
 )
 
 
@@ -64,59 +65,58 @@ def airflow(tmp_path: Path, bik: Sandbox, database: Path, monkeypatch: pytest.Mo
     environment = {
         "AIRFLOW_CONN_BIK_DEFAULT": json.dumps(bik_default),
         "AIRFLOW_CONN_SHOP_DB": json.dumps({"conn_type": "sqlite", "host": str(database)}),
-        "BIK_STAGING": f"file://{tmp_path}/staging",
+        "BIK_STATE": f"file://{tmp_path}/state",
     }
-    with RealAirflow(tmp_path, dags=2, environment=environment) as running:
+    with RealAirflow(tmp_path, dags=3, environment=environment) as running:
         yield running
 
 
-def runs(airflow: RealAirflow) -> dict[str, str]:
-    """The runs of the daily DAG and their states."""
-    found = airflow.get(f"/dags/{DAILY}/dagRuns?limit=100")["dag_runs"]
+def runs(airflow: RealAirflow, dag_id: str) -> dict[str, str]:
+    """The runs of a DAG and their states."""
+    found = airflow.get(f"/dags/{dag_id}/dagRuns?limit=100")["dag_runs"]
     return {run["dag_run_id"]: run["state"] for run in found}
 
 
-def wait_for_runs(airflow: RealAirflow, number: int) -> None:
+def wait_for_runs(airflow: RealAirflow, number: int, dag_id: str = DAILY, state: str = "success") -> None:
     def ended() -> bool:
-        states = list(runs(airflow).values())
-        assert "failed" not in states, states
-        return states.count("success") == number
+        states = list(runs(airflow, dag_id).values())
+        assert "failed" not in states or state == "failed", states
+        return states.count(state) == number
 
     airflow.wait(f"{number} runs", ended, PATIENCE)
 
 
-def reports(airflow: RealAirflow) -> list[dict[str, Any]]:
-    """What all tasks that send have returned, in all runs."""
-    found = []
-    for run_id in runs(airflow):
-        for kind in ("orders", "carts", "customers"):
-            path = f"/dags/{DAILY}/dagRuns/{run_id}/taskInstances/send_{kind}"
-            if airflow.get(path)["state"] == "success":
-                found.append(airflow.get(f"{path}/xcomEntries/return_value?deserialize=true")["value"])
-    return found
+def delivered(database: Path) -> dict[str, int]:
+    """What the records of all windows say, added up; each has one generation, for none was sent again."""
+    records = [json.loads(path.read_text()) for path in (database.parent / "state" / "streams").glob("*/*/record.json")]
+    assert {record["current"]["state"] for record in records} == {"delivered"}
+    assert not [record for record in records if record["earlier"]]
+    total: Counter[str] = Counter()
+    for record in records:
+        total.update(record["current"]["counts"])
+    return total
 
 
 def rows(database: Path, first: date, end: date) -> int:
-    between = days(first, end, timezone="Asia/Kolkata")
+    """The rows of these days, in all tables."""
+    bounds = Window(midnight(first), midnight(end)).parameters
     with closing(sqlite3.connect(database)) as connection:
-        return sum(_count(connection, table, between) for table in shop.TABLES)
+        queries = [
+            f"SELECT count(*) FROM {table} WHERE recorded_at >= :start AND recorded_at < :end" for table in shop.TABLES
+        ]
+        return sum(int(connection.execute(query, bounds).fetchone()[0]) for query in queries)
 
 
-def _count(connection: sqlite3.Connection, table: str, between: Window) -> int:
-    query = f"SELECT count(*) FROM {table} WHERE recorded_at >= :start AND recorded_at < :end"
-    return int(connection.execute(query, dict(between)).fetchone()[0])
+def midnight(day: date) -> datetime:
+    return datetime.combine(day, time.min, tzinfo=shop.ZONE)
 
 
-def midnight(day: date) -> str:
-    return datetime.combine(day, time.min, tzinfo=shop.ZONE).isoformat()
-
-
-def check(airflow: RealAirflow, bik: Sandbox, database: Path, first: date) -> None:
+def check(bik: Sandbox, database: Path, first: date) -> None:
     """Each row since that day has its outcome, and BIK has it once, with the right flags."""
-    told = [report for report in reports(airflow) if not report["already_delivered"]]
-    assert sum(report["read"] for report in told) == rows(database, first, TODAY)
-    assert sum(report["confirmed"] for report in told) == bik.ledger.count()
-    assert sum(report["confirmed"] + report["rejected"] for report in told) == rows(database, first, TODAY)
+    counts = delivered(database)
+    assert counts["read"] == counts["confirmed"] + counts["rejected"] == rows(database, first, TODAY)
+    assert counts["confirmed"] == bik.ledger.count()
+    assert counts["possible_duplicates"] == 0
     assert bik.ledger.duplicates() == []
     for key in ("orderId", "cartId"):
         assert {count for (value,), count in bik.ledger.counts(f"eventProperties.{key}").items() if value} == {1}
@@ -127,31 +127,46 @@ def check(airflow: RealAirflow, bik: Sandbox, database: Path, first: date) -> No
     assert kinds["realtime", "abandonedCartCreated"] < kinds["migration", "abandonedCartCreated"]
 
 
-def test_catchup_a_backfill_and_a_run_by_hand_send_each_row_once(
+def test_catchup_both_kinds_of_backfill_and_a_run_by_hand_send_each_row_once(
     airflow: RealAirflow, bik: Sandbox, database: Path
 ) -> None:
-    # The run dated FIRST_DAY is for the day before, which is not this DAG's to send: it skips itself.
-    wait_for_runs(airflow, DAYS + 1)
-    check(airflow, bik, database, FIRST_DAY)
-
+    wait_for_runs(airflow, DAYS)
+    check(bik, database, FIRST_DAY)
     realtime = bik.ledger.counts("pipeline")["realtime",]
+
+    # Windows of three days: the last one holds days that are delivered, and days that are not.
+    middle = EARLIEST + 5 * ONE_DAY
+    conf = {
+        "from": middle.isoformat(),
+        "to": (FIRST_DAY + 3 * ONE_DAY).isoformat(),
+        "window_days": 3,
+        "dry_run": False,
+    }
+    airflow.call("POST", f"/dags/{BACKFILL}/dagRuns", {"logical_date": None, "conf": conf})
+    wait_for_runs(airflow, 1, BACKFILL)
+    check(bik, database, middle)
+
+    # Airflow's own, over all days but the last ones: it sends the five that nobody has sent.
     body = {
         "dag_id": DAILY,
-        "from_date": midnight(EARLIEST + ONE_DAY),
-        "to_date": midnight(FIRST_DAY),
+        "from_date": midnight(EARLIEST).isoformat(),
+        "to_date": midnight(FIRST_DAY + 2 * ONE_DAY).isoformat(),
         "reprocess_behavior": "completed",
-        "max_active_runs": 1,
+        "max_active_runs": 2,
         "run_backwards": False,
         "dag_run_conf": {},
     }
     airflow.call("POST", "/backfills", body)
-    airflow.wait("the backfill's runs", lambda: len(runs(airflow)) == 2 * DAYS)
+    airflow.wait("the backfill's runs", lambda: len(runs(airflow, DAILY)) == 2 * DAYS)
     wait_for_runs(airflow, 2 * DAYS)
-    check(airflow, bik, database, EARLIEST)
+    check(bik, database, EARLIEST)
     assert bik.ledger.counts("pipeline")["realtime",] == realtime
 
     before = bik.ledger.count()
-    airflow.call("POST", f"/dags/{DAILY}/dagRuns", {"logical_date": None})
+    now = datetime.now(shop.ZONE).isoformat()
+    airflow.call("POST", f"/dags/{DAILY}/dagRuns", {"logical_date": now})
     wait_for_runs(airflow, 2 * DAYS + 1)
+    # Without a logical date it has no day to send, and says so.
+    airflow.call("POST", f"/dags/{DAILY}/dagRuns", {"logical_date": None})
+    wait_for_runs(airflow, 1, state="failed")
     assert bik.ledger.count() == before
-    assert sum(report["already_delivered"] for report in reports(airflow)) == 3
