@@ -30,6 +30,7 @@ import msgspec
 from airflow_provider_bik.delivery import Checkpoint, ReportDict, empty_report
 from airflow_provider_bik.delivery.intervals import Intervals
 from airflow_provider_bik.errors import BikAlreadyDeliveredError, BikConfigError, BikRecordError, BikSupersededError
+from airflow_provider_bik.events.reasons import Reason
 from airflow_provider_bik.state.documents import Documents
 from airflow_provider_bik.threads import call_in_thread
 
@@ -537,23 +538,28 @@ def _kept(earlier: list[Generation]) -> list[Generation]:
 
 
 def _may_have_sent(checkpoint: Checkpoint) -> bool:
-    return checkpoint.counts.requests > 0 or bool(len(checkpoint.doubt()))
+    # Of a try that was killed, nobody counts the requests; what it may have sent is in doubt, or given up since.
+    held = checkpoint.counts.reasons.get(Reason.DELIVERY_UNKNOWN, 0)
+    return checkpoint.counts.requests + held > 0 or bool(len(checkpoint.doubt()))
 
 
 def _doubting(base: Checkpoint, others: Iterable[Checkpoint]) -> Checkpoint:
-    """A checkpoint to go on from, that doubts what others of the same generation say was sent.
+    """A checkpoint to go on from, that doubts what others of the same generation say was sent, and names it.
 
     Of those from which it has itself gone on, it knows all of that.
     """
-    in_doubt = Intervals(base.doubt())
+    settled, in_doubt, counts = Intervals(base.settled), Intervals(base.doubt()), base.counts.copy()
     for other in others:
-        for positions in (other.settled, other.doubt()):
-            for start, end in positions:
-                in_doubt.add(start, end)
+        sent = Intervals([*other.settled, *other.doubt()])
+        in_doubt = Intervals([*in_doubt, *sent.without(settled)])
+        # What both may have sent: the other one names what it knew of.
+        twice = other.doubt().without(other.doubt().without(settled)) if other is not base else Intervals()
+        named = [*counts.possible_duplicates, *other.counts.possible_duplicates, *twice]
+        counts = msgspec.structs.replace(counts, possible_duplicates=Intervals(named))
         if other.digest_to > base.digest_to:
             # It covers all that may have been sent.
             base = msgspec.structs.replace(base, digest_to=other.digest_to, digest=other.digest)
-    return msgspec.structs.replace(base, in_doubt=list(in_doubt.without(Intervals(base.settled))))
+    return msgspec.structs.replace(base, in_doubt=list(in_doubt.without(settled)), counts=counts)
 
 
 def _checkpoint_name(owner: str) -> str:
