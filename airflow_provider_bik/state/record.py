@@ -135,6 +135,11 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         """The name of one of its files, within the record's folder."""
         return f"{self.id}/{name}"
 
+    @property
+    def for_next(self) -> str:
+        """The name of the file for the generation after it, by the try that has delivered it and by no other."""
+        return self.file(f"seen.{self.owners[-1]}.json")
+
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What ``record.json`` holds; no event and nothing personal.
@@ -434,6 +439,8 @@ class OpenGeneration:
         is_of_another_run: Whether another run has begun it, and left it open.
         before_first_lease: Called once, after the first lease is written and before anything is sent under it.
         progress: Called after each checkpoint.
+        for_next: What the generation after this one must know of just the reading that this try has made; written down
+            once it is delivered.
     """
 
     def __init__(
@@ -452,6 +459,7 @@ class OpenGeneration:
         self.is_of_another_run = before is not None and before.run != run
         self.before_first_lease: Callable[[], None] = lambda: None
         self.progress: Callable[[Checkpoint], None] = lambda _: None
+        self.for_next: bytes | None = None
         self.latest = self.resume_from
         self._leased = False
 
@@ -508,6 +516,8 @@ class OpenGeneration:
         if not delivered and not pauses:
             # The record stays as it is: the fewer tries replace it, the fewer can undo what another has written.
             return
+        if delivered and self.for_next is not None:
+            self.record.documents.write(found.current.for_next, [self.for_next])
         self.generation = msgspec.structs.replace(
             found.current,
             state="delivered" if delivered else "open",
