@@ -43,13 +43,10 @@ def memory() -> MemoryDisks:
 
 
 @pytest.fixture(scope="session")
-def objects() -> Iterator[Objects]:
-    pytest.importorskip("moto", reason="the S3 server is moto's")
-    pytest.importorskip("s3fs", reason="s3:// needs s3fs")
-    from tests.s3 import s3_server  # noqa: PLC0415 - needs what may be missing
-
-    with s3_server() as server:
-        yield Objects(server.path("model"))
+def objects(request: pytest.FixtureRequest) -> Objects:
+    for name in ("moto", "s3fs"):
+        pytest.importorskip(name, reason=f"the S3 server needs {name}")
+    return Objects(request.getfixturevalue("s3_server").path("model"))
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ from airflow_provider_bik.state import record, rejected_file
 from airflow_provider_bik.state.storage import Folder, storage_path
 from airflow_provider_bik.transfers import query_input, sql_to_bik_incremental
 from tests.state.processes import FAULTS, Plan, Process, WatchedFolder
-from tests.state.world import KINDS, Setting, Task, Violation, World
+from tests.state.world import FIRST_MOMENT, KINDS, Setting, Task, Violation, World
 
 __all__ = ["LocalDisks", "MemoryDisks", "Objects", "Step", "Story", "draw", "shorten", "step", "tell"]
 
@@ -313,7 +313,7 @@ class _Teller:
             case "change":
                 world.change(step.number)
             case "jump":
-                world.clock += timedelta(days=step.number % 40 - 20)
+                world.clock = FIRST_MOMENT + timedelta(days=step.number % 40 - 20)
             case "move":
                 world.worker = step.number % 2
             case "long pause":

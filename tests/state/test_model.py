@@ -34,7 +34,7 @@ def _parts() -> Iterator[Any]:
 
 
 @pytest.mark.timeout(3600 if STORM else 300)
-@pytest.mark.parametrize(("disks", "seeds"), _parts(), indirect=["disks"])
+@pytest.mark.parametrize(("disks", "seeds"), list(_parts()), indirect=["disks"])
 def test_nothing_is_lost_every_duplicate_is_named_and_hold_sends_at_most_once(
     disks: Any, seeds: range, shop: Path, record_property: Any
 ) -> None:

@@ -19,6 +19,7 @@ from typing import Any, cast
 import msgspec
 
 from airflow_provider_bik.delivery import Answer, AnswerClass, Delivery, DeliveryReport, Sending, deliver
+from airflow_provider_bik.delivery.checkpoint import Checkpoint
 from airflow_provider_bik.errors import BikError
 from airflow_provider_bik.events import Contract, Encoder, EventMapping, PipelineRule, Reading
 from airflow_provider_bik.events.item import EncodedEvent, InputEvent
@@ -34,11 +35,12 @@ from airflow_provider_bik.transfers.watermark import WatermarkColumn
 from airflow_provider_bik.windows import Window
 from tests.state.processes import HungError, PatientLoop, Plan, Process, Store, WatchedFolder
 
-__all__ = ["KINDS", "Setting", "Task", "Violation", "World"]
+__all__ = ["FIRST_MOMENT", "KINDS", "Setting", "Task", "Violation", "World"]
 
 KINDS = ("list", "file", "whole", "window of a list", "window of a query", "growing")
 
 MAPPING = EventMapping(event_name="ordered", email="email", created_at="at", properties={"orderId": "id", "v": "v"})
+FIRST_MOMENT = datetime(2026, 11, 25, 12, tzinfo=UTC)
 FIRST_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 SQL = "SELECT id, email, at, v FROM orders WHERE {where} ORDER BY at, id"
 
@@ -147,20 +149,21 @@ class World:
         self.rng = random.Random(setting.seed)
         self.bik = Bik(random.Random(setting.seed + 1), setting.trouble)
         self.late: list[Any] = []
-        self.clock = datetime(2026, 11, 25, 12, tzinfo=UTC)
+        self.clock = FIRST_MOMENT
         self.worker = 0
         self.version = 0
         self.running: Process | None = None
         self.named: set[int] = set()
         self.sent: dict[str, dict[int, int]] = {}
-        self.readings: dict[str, list[int]] = {}
         self.rejected: set[int] = set()
         self.delivered: set[str] = set()
         self.handmade = False
-        self.errors: Counter[str] = Counter()
         self.items = list(range(self.rng.choice([0, 1, 20, 40, 40])))
         self.next_item = 1000
         self.too_late: set[int] = set()
+        self.has_delivered = False
+        self.owners = 0
+        self.at_first: dict[tuple[int, int], frozenset[int]] = {}
         self.rows: dict[int, tuple[str, int]] = {}
         self.tasks: list[Task] = []
         self._make_data()
@@ -206,7 +209,7 @@ class World:
         for _ in range(number):
             self.next_item += 1
             self.items.append(self.next_item)
-            if any(task.state == "success" for task in self.tasks):
+            if self.has_delivered:
                 self.too_late.add(self.next_item)
             if self.has_times:
                 self.rows[self.next_item] = (self._time(self.next_item), 0)
@@ -260,6 +263,7 @@ class World:
         task.tries += 1
         if task.rows_at_first is None:
             task.rows_at_first = self.rows_of(task)
+        self.at_first.setdefault(task.days, self.rows_of(task))
         attempt = _Try(self, task, task.tries, self.worker)
         process = Process(number=task.tries, plan=plan, work=attempt.work, late=self.late, mount=attempt.mount)
         task.running.append(process)
@@ -283,38 +287,34 @@ class World:
             if not isinstance(process.error, BikError):
                 message = f"a raw error: {process.error!r}"
                 raise Violation(message) from process.error
-            task.last_error = process.error
-            self.errors[type(process.error).__name__] += 1
-            self._set(task, process, "failed")
+            self._set(task, process, "failed", process.error)
             return
         outcome = cast("_Outcome", process.outcome)
-        for generation, report in outcome.reports:
+        for generation, report in [*outcome.reports, *outcome.earlier]:
             self.note_named(generation, report)
         if outcome.error is not None:
-            task.last_error = outcome.error
-            self.errors[type(outcome.error).__name__] += 1
-            self._set(task, process, "failed")
+            self._set(task, process, "failed", outcome.error)
         elif outcome.stepped_aside:
             self._set(task, process, "failed")
         else:
             for generation, report in outcome.reports:
-                self._check_success(generation, report)
+                self._check_success(generation, report, outcome.readings[generation])
             self._check_task(task, outcome)
-            task.last_error = None
+            self.has_delivered = True
             self._set(task, process, "success")
 
     @staticmethod
-    def _set(task: Task, process: Process, state: str) -> None:
+    def _set(task: Task, process: Process, state: str, error: BikError | None = None) -> None:
         # Airflow listens to the newest try alone.
         if process.number == task.tries:
-            task.state = state
+            task.state, task.last_error = state, error
 
     def note_named(self, generation: str, report: dict[str, Any]) -> None:
         sent = self.sent.get(generation, {})
         for first, end in report["possible_duplicate_ranges"]:
             self.named.update(sent[position] for position in range(first, end) if position in sent)
 
-    def _check_success(self, generation: str, report: dict[str, Any]) -> None:
+    def _check_success(self, generation: str, report: dict[str, Any], reading: list[int]) -> None:
         """P1 for one generation."""
         if report["unresolved"] or not report["complete"]:
             message = f"success with {report['unresolved']} unresolved"
@@ -322,7 +322,6 @@ class World:
         if report["read"] != report["confirmed"] + report["rejected"] + report["skipped"]:
             message = f"the equation: {report}"
             raise Violation(message)
-        reading = self.readings.get(generation, [])
         if report["read"] != len(reading):
             message = f"read {report['read']}, but the input had {len(reading)}"
             raise Violation(message)
@@ -352,7 +351,7 @@ class World:
         """P1 for what the task was to deliver."""
         if outcome.before or len(outcome.reports) == 0:
             return
-        readings = [item for generation, _ in outcome.reports for item in self.readings.get(generation, [])]
+        readings = [item for generation, _ in outcome.reports for item in outcome.readings[generation]]
         if self.setting.kind == "growing":
             rejected = {
                 _item_in(msgspec.json.decode(line))
@@ -362,7 +361,8 @@ class World:
             missing = (task.rows_at_first or frozenset()) - self.bik.stored.keys() - rejected
         elif self.is_query:
             # Other tasks may have delivered a part of the window.
-            missing = (self.rows_of(task) & (task.rows_at_first or frozenset())) - set(readings)
+            # Another task may have begun what this one goes on with.
+            missing = (self.rows_of(task) & self.at_first[task.days]) - set(readings)
             missing -= self.bik.stored.keys() | self.rejected
             if task.policy == "trim":
                 # What came into a window after another task had delivered it.
@@ -385,7 +385,7 @@ class World:
             raise Violation(message)
 
     def _known_to_records(self) -> set[int]:
-        """What an open or replaced generation, of which nobody has had a report since, says of its positions."""
+        """What a generation that was never delivered says of its positions: each try of it has ended with an error."""
         known: set[int] = set()
         for generation, checkpoint in self._checkpoints():
             if generation in self.delivered:
@@ -393,7 +393,8 @@ class World:
             sent = self.sent.get(generation, {})
             if checkpoint.get("everything_in_doubt"):
                 known.update(sent.values())
-            for first, end in checkpoint["counts"]["possible_duplicates"]:
+            in_doubt = Checkpoint.from_json(checkpoint).doubt()
+            for first, end in [*in_doubt, *checkpoint["counts"]["possible_duplicates"]]:
                 known.update(sent[position] for position in range(first, end) if position in sent)
         return known
 
@@ -418,6 +419,8 @@ class World:
 @dataclass
 class _Outcome:
     reports: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    earlier: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    readings: dict[str, list[int]] = field(default_factory=dict)
     error: BikError | None = None
     stepped_aside: bool = False
     before: bool = False
@@ -439,7 +442,8 @@ class _Try:
     def work(self, process: Process) -> _Outcome:
         world, task = self.world, self.task
         outcome = _Outcome(rows=world.rows_of(task))
-        delivering = self._delivering(process)
+        hook = _Hook(world, process, outcome.readings)
+        delivering = self._delivering(process, hook)
         stream, window = None, None
         if world.setting.kind not in {"list", "file"}:
             stream = "orders"
@@ -451,7 +455,6 @@ class _Try:
             return outcome
         for piece in pieces:
             ended = delivering.deliver(piece)
-            hook = cast("_Hook", delivering.hook)
             self._note(outcome, ended, hook.generation)
             hook.generation = ""
             if ended.error is not None or ended.step_aside is not None:
@@ -463,8 +466,10 @@ class _Try:
     def _note(outcome: _Outcome, ended: Ended, key: str) -> None:
         report = cast("dict[str, Any]", dict(ended.report))
         if report.get("already_delivered") or not key:
-            # Nothing was read in this try.
+            # Nothing was read in this try; its report is that of an earlier one.
             outcome.before = True
+            for part in report.get("parts", [report] if report.get("record_path") else []):
+                outcome.earlier.append((key_of(part["record_path"], part["generation"]), part))
             return
         for part in report.get("parts", ()):
             outcome.reports.append((key_of(part["record_path"], part["generation"]), part))
@@ -473,7 +478,7 @@ class _Try:
                 key = key_of(report["record_path"], report["generation"])
             outcome.reports.append((key, report))
 
-    def _delivering(self, process: Process) -> Delivering:
+    def _delivering(self, process: Process, hook: _Hook) -> Delivering:
         world, task, setting = self.world, self.task, self.world.setting
         folder = WatchedFolder(world.path, process) if setting.has_path else None
         context: dict[str, Any] = {
@@ -492,14 +497,16 @@ class _Try:
         if task.prev_success:
             context["prev_start_date_success"] = world.clock
         run = TaskRun(cast("Any", context), task_id="send", zone=UTC, folder=folder)
-        owner = f"{process.rng.getrandbits(48):012x}"
+        # No two are the same, whatever the plans.
+        world.owners += 1
+        owner = f"{world.owners:06x}{process.rng.getrandbits(24):06x}"
         run.attempt = replace(run.attempt, now=world.clock, owner=owner)
         stopping = StopSignal()
         mode = "migration" if task.run_type == "backfill" else "auto"
         contract = Contract(now=world.clock, rule=PipelineRule(mode=cast("Any", mode)), reading=Reading())
         return Delivering(
             task=run,
-            hook=cast("Any", _Hook(world, process)),
+            hook=cast("Any", hook),
             given=self._given(stopping),
             encoder=Encoder(contract=contract, mapping=MAPPING if world.is_query else None),
             sending=Sending(
@@ -566,8 +573,8 @@ class _Hook:
 
     host = "bik.test"
 
-    def __init__(self, world: World, process: Process) -> None:
-        self._world, self._process = world, process
+    def __init__(self, world: World, process: Process, readings: dict[str, list[int]]) -> None:
+        self._world, self._process, self._readings = world, process, readings
         self.generation = ""
 
     def deliver(self, events: Iterator[InputEvent], delivery: Delivery, *, stopping: StopSignal) -> DeliveryReport:
@@ -584,7 +591,7 @@ class _Hook:
         async def chunks() -> AsyncIterator[Sequence[InputEvent]]:
             while chunk := await reading.next_chunk():
                 yield chunk
-            world.readings[self.generation] = list(reading.places)
+            self._readings[self.generation] = list(reading.places)
 
         async def send(bodies: Sequence[bytes]) -> Answer:
             items = [msgspec.json.decode(body)["eventProperties"]["orderId"] for body in bodies]
