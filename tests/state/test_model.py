@@ -20,7 +20,7 @@ from tests.state.world import Violation
 STORM = bool(os.environ.get("BIK_STORM"))
 AT_ONCE = 50
 
-NUMBERS = {"local": 7000, "memory": 2500, "objects": 500} if STORM else {"local": 200, "memory": 200, "objects": 20}
+NUMBERS = {"local": 7000, "memory": 2500, "objects": 500} if STORM else {"local": 150, "memory": 150, "objects": 10}
 
 
 def _parts() -> Iterator[Any]:
