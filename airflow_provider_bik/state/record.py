@@ -241,7 +241,12 @@ class DeliveryRecord:
             BikRecordError, BikStorageError: As for `find`.
             BikSupersededError: Another try began at the same moment.
         """
-        return self._new(self.find(), everything_in_doubt=False, other_events=True)
+        found = self.find()
+        if found is None or found.current.state != "delivered":
+            # Its try had read the record before it was delivered.
+            other = "Another try has taken over what was just delivered"
+            raise self._superseded(other)
+        return self._new(found, everything_in_doubt=False, other_events=True)
 
     def may_have_sent(self, record: Record | None) -> bool:
         """Whether anything of a delivery may have reached BIK, in any of its generations.

@@ -19,6 +19,10 @@ STORIES: dict[str, Story] = {
         Setting(kind="growing", policies=("skip", "resend"), seed=3877442335),
         (step("race", number=53658, plan=Plan(seed=1058254856)),),
     ),
+    "a run is taken over as it ends what an earlier one has left open": (
+        Setting(kind="growing", hold=True, policies=("skip", "trim", "refuse"), trouble=0.0, seed=2098045104),
+        (step("race", number=3678, plan=Plan(seed=2129142549)),),
+    ),
     "the record is deleted before another run": (
         Setting(kind="whole", policies=("resend", "skip"), trouble=0.0, seed=1616501842),
         (step("try", plan=Plan(seed=558201243)), step("delete record")),
