@@ -52,10 +52,9 @@ dist: $(READY)
 compat:
 	$(PYTHON) -m venv build/airflow-2
 	PIP_CONSTRAINT=constraints-airflow-2.txt build/airflow-2/bin/python -m pip install --quiet "apache-airflow<3" \
-	  --editable ".[parquet,sandbox,zstd]" hypothesis jsonschema pandas pytest pytest-timeout pytest-xdist
+	  --editable ".[parquet,sandbox,zstd]" hypothesis jsonschema pandas polars pytest pytest-timeout pytest-xdist
 	build/airflow-2/bin/python -m pytest -p no:cacheprovider $(IN_PARALLEL) -W default::PendingDeprecationWarning \
-	  tests/compat tests/events tests/hooks tests/operators/test_send_events.py tests/operators/test_delivery_id.py \
-	  tests/sources tests/test_windows.py
+	  tests/compat tests/events tests/hooks tests/inputs tests/operators/test_send_events.py tests/test_windows.py
 
 # Renews constraints.txt: the newest versions that go together, installed without it.
 constraints:

@@ -99,7 +99,8 @@ class Intake:
             result = event.result
             if isinstance(result, EncodedEvent):
                 essences.append(result.body)
-                counts.note_dropped(result, event.location)
+                if result.dropped_nulls or result.dropped_created_at or result.dropped_identity is not None:
+                    counts.note_dropped(result, event.location)
             else:
                 essences.append(b"-" if result is None else b"!" + result.reason.value.encode())
         if essences:

@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 import msgspec
 
@@ -42,11 +43,14 @@ class Encoder:
     contract: Contract
     mapping: EventMapping | None = None
     _plan: Plan | None = field(init=False, repr=False, compare=False)
+    _plan_of_one: Plan | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         has_plan = self.mapping is not None and self.mapping.to_event is None
         plan = self.mapping.plan(self.contract.reading) if self.mapping is not None and has_plan else None
         object.__setattr__(self, "_plan", plan)
+        every_row_is_one = self.mapping is not None and self.mapping.group_by is None and self.mapping.where is None
+        object.__setattr__(self, "_plan_of_one", plan if every_row_is_one else None)
 
     def encode_all(self, items: Iterable[Item]) -> Iterator[InputEvent]:
         """Make events of items, in their order; nothing that an item holds makes this raise.
@@ -94,6 +98,13 @@ class Encoder:
                         position=item.position, location=item.location, result=result, attempts=item.attempts
                     )
             item = _decoded(item)
+        elif self._plan_of_one is not None and _is_plain_row(item):
+            # The usual row, with less said about it.
+            try:
+                encoded = self._encode_by(self._plan_of_one, cast("Row", item.raw))
+            except RejectionError as error:
+                return _input_event(item, item.position, error.rejection, is_row=True)
+            return InputEvent(position=item.position, location=item.location, result=encoded, attempts=item.attempts)
         item = _unwrapped(item)
         is_row = self._is_row(item)
         return _input_event(
@@ -126,11 +137,13 @@ class Encoder:
         if self._plan is None:
             event = call_to_event(mapping, rows)
             return None if event is None else self.contract.encode(event)
-        row = rows[0] if mapping.group_by is None else RowGroup(rows, self.contract.reading.nulls)
-        country = self._plan.phone_country
-        return self.contract.encode_fields(
-            self._plan.fields(row), phone_country=None if country is None else country(row)
+        return self._encode_by(
+            self._plan, rows[0] if mapping.group_by is None else RowGroup(rows, self.contract.reading.nulls)
         )
+
+    def _encode_by(self, plan: Plan, row: Row) -> EncodedEvent:
+        country = plan.phone_country
+        return self.contract.encode_fields(plan.fields(row), phone_country=None if country is None else country(row))
 
     def _encode_groups(self, items: Iterable[Item], group_by: str) -> Iterator[InputEvent]:
         key = extractor(Column(group_by), self.contract.reading)
@@ -189,6 +202,11 @@ def _key_of(item: Item, key: Extractor) -> object:
         return plain(key(item.raw))
     except RejectionError:
         return None
+
+
+def _is_plain_row(item: Item) -> bool:
+    raw = item.raw
+    return type(raw) is dict and item.problem is None and item.is_row is None and REJECTED_EVENT_KEY not in raw
 
 
 def _input_event(item: Item, position: int, result: Result, *, is_row: bool) -> InputEvent:

@@ -13,7 +13,7 @@ from phonenumbers import PhoneNumberType, ValidationResult
 from airflow_provider_bik.events.reasons import Reason, Rejection
 from airflow_provider_bik.events.texts import INVISIBLE
 
-__all__ = ["is_region", "parse_phone"]
+__all__ = ["is_region", "parse_phone", "plain_phone"]
 
 _COUNTRY = re.compile(r"\+[1-9][0-9]{0,2}")
 
@@ -70,22 +70,18 @@ def parse_phone(value: object, region: str | None) -> str | Rejection | None:
     match value:
         case str():
             text = str.__str__(value)
-            if (number := _read_plain(text)) is not None:
+            if (number := plain_phone(text)) is not None:
                 return number
             text = text.strip()
             if len(text) > _LONGEST:
                 return Rejection(reason=Reason.PHONE_INVALID, detail="phoneNumber")
-            text = _cleaned(text)
-            if not text:
-                return None
+            return _parse(text, region)
         case bool():
             return _wrong_type(value)
         case int() | float() | Decimal():
-            text = _digits(value)
+            return _parse(_digits(value), region)
         case _:
             return _wrong_type(value)
-    number = _read(text, region)
-    return Rejection(reason=number, detail="phoneNumber") if isinstance(number, Reason) else number
 
 
 def _wrong_type(value: object) -> Rejection:
@@ -144,7 +140,7 @@ def _written_out(sign: str, number: str) -> str | None:
     return f"{sign}{exact.to_integral_value():f}"
 
 
-def _read_plain(text: str) -> str | None:
+def plain_phone(text: str) -> str | None:
     """What the library gives for ``+`` and digits; None if it has to decide."""
     for length in (3, 2, 4):  # the + and the digits of the country; most people live where it has two
         if (pattern := _plain_numbers(text[:length])) is not None:
@@ -176,6 +172,14 @@ def _plain_numbers(country: str) -> re.Pattern[str] | None:
 
 
 @lru_cache(maxsize=_CACHE_SIZE)
+def _parse(text: str, region: str | None) -> str | Rejection | None:
+    text = _cleaned(text)
+    if not text:
+        return None
+    number = _read(text, region)
+    return Rejection(reason=number, detail="phoneNumber") if isinstance(number, Reason) else number
+
+
 def _read(text: str, region: str | None) -> str | Reason:
     bare = _undecorated(text)
     if bare is None:

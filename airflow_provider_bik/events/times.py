@@ -18,10 +18,11 @@ which it lies between 1990 and 2100. These ranges do not overlap; a number in no
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from decimal import Decimal
 from fractions import Fraction
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -65,6 +66,9 @@ _FIRST_SERIAL_DATE, _LAST_SERIAL_DATE = 32_874, 73_051
 
 _LARGEST_EPOCH = 10**20
 _LONGEST_FRACTION = 100
+
+_SURE = frozenset({ZoneInfo, timezone})
+"""Zones that always have an offset; another class may say that it has none."""
 
 _DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _HOURS, _MINUTES = "0[0-9]|1[0-4]", "[0-5][0-9]"
@@ -150,6 +154,8 @@ def _no_unit(number: float | Decimal) -> Rejection:
 
 def localized(timestamp: datetime, timezone: tzinfo) -> datetime:
     """The time with a zone: its own, or else this one."""
+    if type(timestamp.tzinfo) in _SURE:
+        return timestamp
     return timestamp if timestamp.utcoffset() is not None else timestamp.replace(tzinfo=timezone)
 
 
@@ -162,6 +168,8 @@ def read_time(value: object) -> datetime | None:
     Returns:
         A time, aware if the value says its zone.
     """
+    if type(value) is str:  # most are, and a match statement is slow
+        return _read_text(value.strip())
     match value:
         case str():
             return _read_text(value.strip())

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -32,7 +33,7 @@ _NO_TABLES = {
 }
 """What is often taken for a table, with the advice that helps: without it, each value would be taken for a path."""
 
-_AS_THEY_ARE = frozenset({str, int, bool, type(None)})
+_AS_THEY_ARE = frozenset({str, int, bool, type(None), date, datetime})
 
 
 def is_frame(value: object) -> bool:

@@ -12,6 +12,7 @@ from airflow_provider_bik.delivery import ReportDict, Sending, parse_max_rejecte
 from airflow_provider_bik.errors import BikConfigError, BikError
 from airflow_provider_bik.events import Contract, Encoder, EventMapping, Hints, Mode, PipelineRule, Reading
 from airflow_provider_bik.hooks.bik import BikHook
+from airflow_provider_bik.inputs.airflow2_xcom import materialize
 from airflow_provider_bik.operators.delivering import Delivering, Ended, add_reports
 from airflow_provider_bik.operators.event_input import check_default_args, unwrap, wrap, wrap_in_partial
 from airflow_provider_bik.operators.inputs import EventsInput, Input
@@ -179,7 +180,7 @@ class BikSendEventsOperator(BaseOperator):
 
     def _input(self, context: Context) -> Input:  # noqa: ARG002 - other operators need it
         """What is delivered."""
-        return EventsInput(events=unwrap(self.events), reading=self.reading)
+        return EventsInput(events=materialize(unwrap(self.events)), reading=self.reading)
 
     def _rule(self, context: Context) -> PipelineRule:
         """The rule for this run: in an Airflow backfill, ``auto`` means ``migration``."""

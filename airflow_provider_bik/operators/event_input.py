@@ -75,7 +75,7 @@ def wrap_in_partial(partial: Any) -> Any:  # noqa: ANN401 - its class is not the
     """
     check_default_args(partial.kwargs.get("dag"))
     if "events" in partial.kwargs:
-        partial.kwargs["events"] = wrap(partial.kwargs["events"])
+        partial.kwargs["events"] = wrap(partial.kwargs["events"], is_rendered=False)
     kind: Any = type(partial)
     partial.__class__ = _wrapping(kind)
     return partial
@@ -88,7 +88,7 @@ def check_default_args(dag: Any) -> None:  # noqa: ANN401 - as above
         BikConfigError: It is among the default arguments of the DAG.
     """
     given = (getattr(dag, "default_args", None) or {}).get("events")
-    if given is not None and wrap(given) is not given:
+    if given is not None and wrap(given, is_rendered=False) is not given:
         message = (
             "events are given in the default_args of the DAG, which Airflow stores as they are. Give them to the "
             "operator itself; nothing was sent."
@@ -120,12 +120,14 @@ def _wrapping(kind: Any) -> Any:  # noqa: ANN401 - as above
 
 
 def _each(values: object) -> object:
-    is_literal = isinstance(values, Sequence) and not _is_template_or_reference(values)
-    return [wrap(value) for value in values] if is_literal else values  # type: ignore[attr-defined]
+    is_literal = isinstance(values, Sequence) and not _is_for_airflow(values, is_rendered=False)
+    return [wrap(value, is_rendered=False) for value in values] if is_literal else values  # type: ignore[attr-defined]
 
 
 def _call(call: object) -> object:
-    return {**call, "events": wrap(call["events"])} if isinstance(call, Mapping) and "events" in call else call
+    if not isinstance(call, Mapping) or "events" not in call:
+        return call
+    return {**call, "events": wrap(call["events"], is_rendered=False)}
 
 
 def unwrap(value: object) -> object:

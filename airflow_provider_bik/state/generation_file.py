@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import zlib
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, tzinfo
 from typing import IO
 
@@ -72,8 +72,14 @@ class _Skipped(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=3):
     location: str
 
 
+class _End(msgspec.Struct, array_like=True, frozen=True, tag=4):
+    """What the input itself says of this reading, once it is read."""
+
+    end: msgspec.Raw
+
+
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(_Sent | _Rejected | _Skipped).decode
+_decode = msgspec.json.Decoder(_Sent | _Rejected | _Skipped | _End).decode
 
 
 class GenerationFile:
@@ -83,12 +89,16 @@ class GenerationFile:
         folder: Of the generation.
         generation: Its id, which the file repeats.
         zone: In which naive times among rejected rows are read, as the contract does.
+
+    Attributes:
+        end: What `write` was given as ``end``, once `read` has given all events; None if it was given nothing.
     """
 
     def __init__(self, folder: Folder, generation: str, zone: tzinfo = UTC) -> None:
         self._folder = folder
         self._generation = generation
         self._zone = zone
+        self.end: bytes | None = None
 
     def fingerprint(self) -> str | None:
         """What the file's events were shaped by; None if there is no whole file of this generation.
@@ -107,18 +117,28 @@ class GenerationFile:
             return None
         return header.fingerprint if header.generation == self._generation and header.version == _VERSION else None
 
-    def write(self, events: Iterable[InputEvent], fingerprint: str) -> None:
+    def write(
+        self, events: Iterable[InputEvent], fingerprint: str, end: Callable[[], bytes | None] = lambda: None
+    ) -> None:
         """Write the file; it is there whole or, if anything is raised, not at all.
 
         Args:
             events: All of them, in order.
             fingerprint: Of what shapes them.
+            end: What is to be known of this reading and no other, as JSON; called after the last event.
 
         Raises:
             BikStorageError: It cannot be written.
         """
         header = _Header(version=_VERSION, generation=self._generation, fingerprint=fingerprint)
-        self._folder.write(INPUT, _zipped(header, (_encode(_line(event, self._zone)) for event in events)))
+
+        def lines() -> Iterator[bytes]:
+            for event in events:
+                yield _encode(_line(event, self._zone))
+            if (known := end()) is not None:
+                yield _encode(_End(end=msgspec.Raw(known)))
+
+        self._folder.write(INPUT, _zipped(header, lines()))
 
     def read(self) -> Iterator[InputEvent]:
         """The events, as they were written.
@@ -131,8 +151,12 @@ class GenerationFile:
             with self._folder.open(INPUT) as file:
                 lines = _lines(file)
                 next(lines, None)
-                for position, line in enumerate(lines):
-                    yield _event(position, _decode(line))
+                for position, text in enumerate(lines):
+                    line = _decode(text)
+                    if isinstance(line, _End):
+                        self.end = bytes(line.end)
+                    else:
+                        yield _event(position, line)
         except FileNotFoundError:
             problem = "is gone"
         except (zlib.error, msgspec.DecodeError):

@@ -6,7 +6,7 @@ import contextlib
 import logging
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -104,9 +104,14 @@ def check_fingerprint(generation: OpenGeneration, file: GenerationFile, fingerpr
 
 
 def extract(
-    file: GenerationFile, query: Query, events: Iterator[InputEvent], fingerprint: str, stopping: StopSignal
+    file: GenerationFile,
+    query: Query,
+    events: Iterator[InputEvent],
+    fingerprint: str,
+    stopping: StopSignal,
+    end: Callable[[], bytes | None] = lambda: None,
 ) -> None:
-    """Run the query into the file.
+    """Run the query into the file; the arguments are those of `GenerationFile.write`.
 
     Raises:
         BikError: See `airflow_provider_bik.errors`.
@@ -118,7 +123,7 @@ def extract(
         for counted, event in enumerate(events, start=1):  # noqa: B007 - the last number counts
             yield event
 
-    stoppable(lambda: file.write(counting(), fingerprint), stopping=stopping, cancel=query.cancel)
+    stoppable(lambda: file.write(counting(), fingerprint, end), stopping=stopping, cancel=query.cancel)
     log.info("The query gave %d events in %.1f s.", counted, time.monotonic() - began)
 
 

@@ -13,6 +13,7 @@ from airflow_provider_bik.errors import BikConfigError, BikRecordError
 from airflow_provider_bik.events.encoder import Encoder
 from airflow_provider_bik.events.item import InputEvent
 from airflow_provider_bik.inputs.sql import Query, database_hook, query_digest, sql_items
+from airflow_provider_bik.state.generation_file import GenerationFile
 from airflow_provider_bik.state.record import OpenGeneration
 from airflow_provider_bik.transfers.query_input import (
     QueryInput,
@@ -28,10 +29,7 @@ from airflow_provider_bik.windows import Window
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-__all__ = ["REACHED", "IncrementalInput", "SqlToBikIncrementalOperator"]
-
-REACHED = "seen.json"
-"""The file in the folder of a generation that says how far it has come."""
+__all__ = ["IncrementalInput", "SqlToBikIncrementalOperator"]
 
 
 class SqlToBikIncrementalOperator(SqlToBikOperator):
@@ -113,21 +111,23 @@ class IncrementalInput:
         fingerprint = query_digest(
             given.conn_id, given.sql, given.parameters, self.column.name, self.column.start, encoder.fingerprint
         )
-        if check_fingerprint(generation, file, fingerprint) and _read(generation, generation.generation.id) is not None:
-            return file.read()
-        rows = _Rows(self, _last_delivered(generation), encoder)
-        extract(file, rows.query, rows.events(), fingerprint, given.stopping)
-        reached = rows.reached()
-        name = generation.generation.file(REACHED)
-        generation.record.documents.write(name, [msgspec.json.encode(reached)])
-        return file.read()
+        if not check_fingerprint(generation, file, fingerprint):
+            rows = _Rows(self, _last_delivered(generation), encoder)
+            extract(file, rows.query, rows.events(), fingerprint, given.stopping, rows.reached_as_json)
+        return _events(file, generation)
 
     def conclude(self, generation: OpenGeneration) -> None:
         """Remove the file, and what the generations before have said of how far they had come."""
         self.query.conclude(generation)
         found = generation.record.find()
         earlier = found.earlier[1:] if found else []
-        generation.record.documents.remove(each.file(REACHED) for each in earlier)
+        generation.record.documents.remove(each.for_next for each in earlier)
+
+
+def _events(file: GenerationFile, generation: OpenGeneration) -> Iterator[InputEvent]:
+    """The events; at their end the generation knows how far just this reading has come."""
+    yield from file.read()
+    generation.for_next = file.end
 
 
 class _Rows:
@@ -147,6 +147,10 @@ class _Rows:
         """How far this reading has come, or the one before if there was nothing new."""
         found = self._filter.reached() if self._filter else None
         return found or self._earlier or Reached.of(self._given.column.name, self._since, self._since, [], [])
+
+    def reached_as_json(self) -> bytes:
+        """The same, to be kept with the rows."""
+        return msgspec.json.encode(self.reached())
 
     def events(self) -> Iterator[InputEvent]:
         """The new rows as events."""
@@ -177,23 +181,16 @@ def _last_delivered(generation: OpenGeneration) -> Reached | None:
     delivered = [each for each in (record.earlier if record else ()) if each.state == "delivered"]
     if not delivered:
         return None
-    found = _read(generation, delivered[0].id)
+    name, documents = delivered[0].for_next, generation.record.documents
+    found = documents.read(name)
     if found is None:
         message = (
-            f"{delivered[0].file(REACHED)} in {generation.record.documents}, which says how far the last run came, is "
-            "gone. Nothing was sent. Restore it; or remove the whole folder of the stream to begin at start."
+            f"{name} in {documents}, which says how far the last run came, is gone. Nothing was sent. Restore it; or "
+            "remove the whole folder of the stream to begin at start."
         )
         raise BikRecordError(message)
-    return found
-
-
-def _read(generation: OpenGeneration, generation_id: str) -> Reached | None:
-    content = generation.record.documents.read(f"{generation_id}/{REACHED}")
     try:
-        return None if content is None else msgspec.json.decode(content, type=Reached)
+        return msgspec.json.decode(found, type=Reached)
     except msgspec.DecodeError as error:
-        message = (
-            f"{generation_id}/{REACHED} in {generation.record.documents} cannot be understood. Nothing was sent. "
-            "Restore it."
-        )
+        message = f"{name} in {documents} cannot be understood. Nothing was sent. Restore it."
         raise BikRecordError(message) from error

@@ -38,7 +38,7 @@ from airflow_provider_bik.state.record import IfDelivered
 from airflow_provider_bik.state.rejected_file import RejectedFile
 from airflow_provider_bik.state.storage import Folder
 from airflow_provider_bik.transfers.sql_to_bik import SqlToBikOperator
-from airflow_provider_bik.transfers.sql_to_bik_incremental import REACHED, SqlToBikIncrementalOperator
+from airflow_provider_bik.transfers.sql_to_bik_incremental import SqlToBikIncrementalOperator
 from docs.conf import picture_of
 from docs.tables import TABLES, arguments_of, written
 from tests.docs.pages import (
@@ -172,7 +172,7 @@ def test_a_rejected_event_is_described_key_by_key_in_its_own_order(tmp_path: Pat
 
 def test_every_file_of_a_record_is_in_the_layout() -> None:
     layout = next(block.text for block in blocks("text") if block.page == DOCS / "state.md")
-    for name in ("record.json", "input.ndjson.gz", "checkpoint.", "rejected.ndjson", "report.json", REACHED):
+    for name in ("record.json", "input.ndjson.gz", "checkpoint.", "rejected.ndjson", "report.json", "seen."):
         assert name in layout
 
 
