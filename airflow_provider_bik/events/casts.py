@@ -33,6 +33,9 @@ Cast = Callable[[Any], object]
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 """`Decimal` would also read NaN, underscores and the digits of other scripts."""
 
+_SIMPLE_NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
+_FEW_DIGITS = 15
+
 _COMMA_NUMBER = re.compile(r"[+-]?(?:[0-9]{1,3}(?:\.[0-9]{3})+|[0-9]+)(?:,[0-9]*)?")
 """A decimal comma, with or without dots between thousands."""
 
@@ -76,6 +79,10 @@ def _read_number(text: str, column: Column, reading: Reading) -> int | float | N
     text = text.strip()
     if not text:
         return None
+    if len(text) <= _FEW_DIGITS and not reading.decimal_comma and _SIMPLE_NUMBER.fullmatch(text):
+        # So few digits are exact as a double, so this is what the decimal would become.
+        nearest = float(text)
+        return int(nearest) if nearest.is_integer() else nearest
     if reading.decimal_comma:
         if not _COMMA_NUMBER.fullmatch(text):
             raise _failed(text, column)
@@ -93,6 +100,8 @@ def _integer(column: Column, reading: Reading) -> Cast:
     number = _number(column, reading)
 
     def convert(value: object) -> object:
+        if type(value) is str and len(value) <= _FEW_DIGITS and value.isascii() and value.isdigit():
+            return int(value)
         found = number(value)
         if isinstance(found, float):
             if not math.isfinite(found):
@@ -158,6 +167,8 @@ def _boolean(column: Column, _: Reading) -> Cast:
             case bool():
                 return value
             case str():
+                if value in _TRUTH:
+                    return _TRUTH[value]
                 text = value.strip().lower()
                 if not text:
                     return None
@@ -170,9 +181,12 @@ def _boolean(column: Column, _: Reading) -> Cast:
     return convert
 
 
-def _datetime(column: Column, reading: Reading) -> Cast:
-    """Read a time by its format or unit, or as `times` does; one without a zone is in the column's zone."""
-    zone = reading.zone if column.timezone is None else time_zone(column.timezone)
+def _datetime(column: Column, _: Reading) -> Cast:
+    """Read a time by its format or unit, or as `times` does.
+
+    One without a zone is in the column's zone; if there is none, the contract takes it for one in that of the reading.
+    """
+    zone = None if column.timezone is None else time_zone(column.timezone)
 
     def convert(value: object) -> object:
         if isinstance(value, str) and not value.strip():
@@ -180,7 +194,7 @@ def _datetime(column: Column, reading: Reading) -> Cast:
         timestamp = _read_timestamp(value, column)
         if timestamp is None:
             raise _failed(value, column)
-        return localized(timestamp, zone)
+        return timestamp if zone is None else localized(timestamp, zone)
 
     return convert
 
@@ -261,6 +275,7 @@ def read_json(text: str | bytes, column: str) -> object:
         RejectionError: It is not JSON.
     """
     try:
-        return _decode(text)
+        # msgspec does not decode subclasses of str, such as an enumeration of texts.
+        return _decode(str.__str__(text) if isinstance(text, str) else text)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         raise RejectionError(Reason.CAST_FAILED, f"{named(column)} holds text that is not JSON") from None

@@ -8,18 +8,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 
-from airflow_provider_bik.events.email import parse_email
+from airflow_provider_bik.events.email import ordinary_email, parse_email
+from airflow_provider_bik.events.hints import Hints
 from airflow_provider_bik.events.item import EncodedEvent
-from airflow_provider_bik.events.phone import is_region, parse_phone
+from airflow_provider_bik.events.phone import is_region, parse_phone, plain_phone
 from airflow_provider_bik.events.pipeline import PipelineRule, Route
 from airflow_provider_bik.events.reading import Reading
 from airflow_provider_bik.events.reasons import Reason, Rejection, RejectionError
-from airflow_provider_bik.events.times import parse_time
-from airflow_provider_bik.events.values import ValueReader, is_null, plain
+from airflow_provider_bik.events.times import check_time, read_time
+from airflow_provider_bik.events.values import MAX_INTEGER, MAX_VALUES, ValueReader, holds_null, is_null, plain
 
 __all__ = ["FIELDS", "MAX_EVENT_BYTES", "Contract", "EventFields"]
 
@@ -28,8 +29,6 @@ MAX_EVENT_BYTES = 900_000
 
 _ORDINARY = frozenset({int, bool, datetime, type(None)})
 """Types that are neither wrapped nor another word for null, so that most values need no closer look."""
-
-_T = TypeVar("_T")
 
 _encode = msgspec.json.Encoder().encode
 
@@ -59,6 +58,23 @@ FIELDS = tuple(_ATTRIBUTES)
 
 _decode = msgspec.json.Decoder(EventFields).decode
 
+_Number: TypeAlias = Annotated[int, msgspec.Meta(ge=-MAX_INTEGER, le=MAX_INTEGER)] | float
+_Scalar: TypeAlias = str | _Number | bool | None
+_Inner: TypeAlias = _Scalar | list[_Scalar] | dict[str, _Scalar]
+_Value: TypeAlias = _Scalar | list[_Inner] | dict[str, _Inner]
+
+
+class _PlainFields(EventFields, kw_only=True, rename="camel", omit_defaults=True, forbid_unknown_fields=True, gc=False):
+    """Fields whose properties need no change if there is no null among them; msgspec checks that while it decodes."""
+
+    event_properties: dict[str, _Value] | None = None
+
+
+_decode_plain = msgspec.json.Decoder(_PlainFields).decode
+
+_LONGEST_PLAIN = 2 * MAX_VALUES
+"""Bytes of a line; so few cannot hold too many values."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contract:
@@ -68,17 +84,21 @@ class Contract:
         now: The aware time at which the run began; what is "the future" and "recent" does not change during a run.
         rule: Realtime or migration.
         reading: How dates, telephone numbers and nulls are understood.
+        hints: Is shown the events.
     """
 
     now: datetime
     rule: PipelineRule = field(default_factory=PipelineRule)
     reading: Reading = field(default_factory=Reading)
+    hints: Hints | None = field(default=None, repr=False, compare=False)
     _timezone: tzinfo = field(init=False, repr=False, compare=False)
     _null_values: frozenset[str] = field(init=False, repr=False, compare=False)
+    _nulls: frozenset[str | None] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_timezone", self.reading.zone)
         object.__setattr__(self, "_null_values", self.reading.nulls)
+        object.__setattr__(self, "_nulls", self.reading.nulls | {None})
 
     def encode(self, raw: object) -> EncodedEvent | Rejection:
         """Check and encode one event; the same input gives the same bytes.
@@ -101,7 +121,7 @@ class Contract:
             What `encode` gives for the decoded line; None if the line is not an object with BIK's fields alone.
         """
         try:
-            return self.encode_fields(_decode(line))
+            return self.encode_fields(_decoded(line))
         except RejectionError as error:
             return error.rejection
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -123,8 +143,16 @@ class Contract:
         event.event_name = self._text(event.event_name, "eventName")
         if event.event_name is None:
             raise RejectionError(Reason.FIELD_MISSING, "eventName")
-        values = ValueReader(self._timezone, self._null_values)
-        event.event_properties = values.convert(_properties(event.event_properties), "eventProperties")
+        dropped_nulls = 0
+        properties = event.event_properties
+        if self.hints is not None:
+            self.hints.look(_properties(properties))
+        if not properties or type(event) is not _PlainFields or holds_null(properties.values(), self._nulls):
+            values = ValueReader(self._timezone, self._null_values)
+            event.event_properties = values.convert(_properties(properties), "eventProperties")
+            dropped_nulls = values.dropped_nulls
+            if values.assumed_zone and self.hints is not None:
+                self.hints.note_zone(self._timezone)
         route = self._route(event)
         created_at, event.is_migration = route.pair
         event.created_at = msgspec.UNSET if created_at is None else created_at
@@ -134,19 +162,23 @@ class Contract:
         return EncodedEvent(
             body=body,
             pipeline=route.pipeline,
-            dropped_nulls=values.dropped_nulls,
+            dropped_nulls=dropped_nulls,
             dropped_created_at=route.dropped_created_at,
             dropped_identity=dropped_identity,
         )
 
     def _check_identity(self, event: EventFields, phone_country: object) -> Reason | None:
         """Read e-mail address and telephone number; gives the reason why one of them is left out, if one is."""
-        phone, email = self._value(event.phone_number), self._value(event.email)
-        if phone is not None:
+        phone, email, nulls = event.phone_number, event.email, self._null_values
+        if type(phone) is str and phone_country is None and phone not in nulls and (plain := plain_phone(phone)):
+            phone = plain
+        elif (phone := self._value(phone)) is not None:
             phone = self._parse_phone(phone, phone_country)
-        if email is not None:
+        if type(email) is str and email not in nulls and (ordinary := ordinary_email(email)):
+            email = ordinary
+        elif (email := self._value(email)) is not None:
             email = parse_email(email)
-        bad_phone, bad_email = isinstance(phone, Rejection), isinstance(email, Rejection)
+        bad_phone, bad_email = type(phone) is Rejection, type(email) is Rejection
         event.phone_number = None if bad_phone else phone
         event.email = None if bad_email else email
         has_identity = event.phone_number is not None or event.email is not None
@@ -171,15 +203,28 @@ class Contract:
         return parsed
 
     def _route(self, event: EventFields) -> Route:
-        is_migration = self._value(event.is_migration)
-        if is_migration is not None and not isinstance(is_migration, bool):
-            raise RejectionError(Reason.FIELD_TYPE, f"isMigration is of type {type(is_migration).__name__}")
+        is_migration = event.is_migration
+        if is_migration is not None:
+            is_migration = self._value(is_migration)
+            if is_migration is not None and not isinstance(is_migration, bool):
+                raise RejectionError(Reason.FIELD_TYPE, f"isMigration is of type {type(is_migration).__name__}")
         expects_date = event.created_at is not msgspec.UNSET
         created_at = self._value(event.created_at) if expects_date else None
         if created_at is not None:
-            created_at = _accepted(parse_time(created_at, timezone=self._timezone, now=self.now))
+            created_at = self._created_at(created_at)
         route = self.rule.route(created_at, is_migration=is_migration, now=self.now, expects_date=expects_date)
-        return _accepted(route)
+        if isinstance(route, Rejection):
+            raise RejectionError(route.reason, route.detail)
+        return route
+
+    def _created_at(self, value: object) -> datetime:
+        timestamp = read_time(value)
+        if self.hints is not None and timestamp is not None and timestamp.tzinfo is None:
+            self.hints.note_zone(self._timezone)
+        checked = check_time(timestamp, value, timezone=self._timezone, now=self.now)
+        if isinstance(checked, Rejection):
+            raise RejectionError(checked.reason, checked.detail)
+        return checked
 
     def _value(self, value: object) -> object:
         """The value of a field without its wrapping; None for every word for null, and for blank text."""
@@ -193,19 +238,25 @@ class Contract:
         return None if not bare or bare in self._null_values else value
 
     def _text(self, value: object, name: str) -> str | None:
+        if type(value) is str:
+            bare = value.strip()
+            return None if not bare or bare in self._null_values else value
         value = self._value(value)
-        if value is None or type(value) is str:
-            return value
+        if value is None:
+            return None
         if not isinstance(value, str):
             raise RejectionError(Reason.FIELD_TYPE, f"{name} is of type {type(value).__name__}")
         # msgspec does not encode subclasses of str.
         return str.__str__(value)
 
 
-def _accepted(outcome: _T | Rejection) -> _T:
-    if isinstance(outcome, Rejection):
-        raise RejectionError(outcome.reason, outcome.detail)
-    return outcome
+def _decoded(line: bytes) -> EventFields:
+    if len(line) <= _LONGEST_PLAIN:
+        try:
+            return _decode_plain(line)
+        except msgspec.ValidationError:
+            pass
+    return _decode(line)
 
 
 def _fields_of(raw: object) -> EventFields:

@@ -11,7 +11,7 @@ from email_validator.rfc_constants import CASE_INSENSITIVE_MAILBOX_NAMES, EMAIL_
 from airflow_provider_bik.events.reasons import Reason, Rejection
 from airflow_provider_bik.events.texts import trim
 
-__all__ = ["parse_email"]
+__all__ = ["ordinary_email", "parse_email"]
 
 _ORDINARY = re.compile(
     r"([A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*)@(?:[a-z0-9]+(?:-[a-z0-9]+)*\.)+([a-z]+)",
@@ -25,6 +25,8 @@ _SPECIAL = frozenset(name.rpartition(".")[2] for name in SPECIAL_USE_DOMAIN_NAME
 _MAILBOXES = frozenset(CASE_INSENSITIVE_MAILBOX_NAMES)
 
 _CACHE_SIZE = 65_536
+_LONGEST_REMEMBERED = 300
+"""Characters of a text that is kept with what it was read as."""
 
 
 def parse_email(value: object) -> str | Rejection | None:
@@ -44,8 +46,13 @@ def parse_email(value: object) -> str | Rejection | None:
     if not isinstance(value, str):
         return Rejection(reason=Reason.FIELD_TYPE, detail=f"email is of type {type(value).__name__}")
     text = str.__str__(value)
-    if (address := _read_ordinary(text)) is not None:
+    if (address := ordinary_email(text)) is not None:
         return address
+    return _parse(text) if len(text) <= _LONGEST_REMEMBERED else _parse.__wrapped__(text)
+
+
+@lru_cache(maxsize=_CACHE_SIZE)
+def _parse(text: str) -> str | Rejection | None:
     text = trim(text)
     if text[:7].lower() == "mailto:":
         text = trim(text[7:])
@@ -55,7 +62,7 @@ def parse_email(value: object) -> str | Rejection | None:
     return address if address is not None else Rejection(reason=Reason.EMAIL_INVALID, detail="email")
 
 
-def _read_ordinary(text: str) -> str | None:
+def ordinary_email(text: str) -> str | None:
     """What the library gives for a text of the most usual form; None if it has to decide."""
     found = _ORDINARY.fullmatch(text) if len(text) <= _LONGEST_ORDINARY else None
     if found is None or found[2] in _SPECIAL or found[1].lower() in _MAILBOXES:
@@ -63,7 +70,6 @@ def _read_ordinary(text: str) -> str | None:
     return text
 
 
-@lru_cache(maxsize=_CACHE_SIZE)
 def _read(text: str) -> str | None:
     try:
         found = validate_email(text, check_deliverability=False)

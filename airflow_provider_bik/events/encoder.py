@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 import msgspec
 
 from airflow_provider_bik.events.contract import Contract
+from airflow_provider_bik.events.hints import Hints
 from airflow_provider_bik.events.item import REJECTED_EVENT_KEY, EncodedEvent, InputEvent, Item
 from airflow_provider_bik.events.mapping import EventMapping, Plan, call_to_event, keeps_row
 from airflow_provider_bik.events.mapping_fields import Column, Extractor, Row, RowGroup, extractor, is_empty
@@ -18,6 +21,8 @@ from airflow_provider_bik.events.values import plain
 __all__ = ["Encoder"]
 
 _MAPPING_MISSING = Rejection(reason=Reason.MAPPING_MISSING, detail="a row out of a file of rejected events")
+
+_names_no_number = re.compile(rb"[:,\[]\s*-?(?:NaN|Infinity)\b").search
 
 _decode = msgspec.json.Decoder().decode
 
@@ -38,11 +43,14 @@ class Encoder:
     contract: Contract
     mapping: EventMapping | None = None
     _plan: Plan | None = field(init=False, repr=False, compare=False)
+    _plan_of_one: Plan | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         has_plan = self.mapping is not None and self.mapping.to_event is None
         plan = self.mapping.plan(self.contract.reading) if self.mapping is not None and has_plan else None
         object.__setattr__(self, "_plan", plan)
+        every_row_is_one = self.mapping is not None and self.mapping.group_by is None and self.mapping.where is None
+        object.__setattr__(self, "_plan_of_one", plan if every_row_is_one else None)
 
     def encode_all(self, items: Iterable[Item]) -> Iterator[InputEvent]:
         """Make events of items, in their order; nothing that an item holds makes this raise.
@@ -50,9 +58,9 @@ class Encoder:
         Each item gives one event and keeps its position, except with a ``group_by``: then the rows of one event give
         one, and positions are counted anew, from 0.
         """
-        if self.mapping is None or self.mapping.group_by is None:
-            return map(self._encode, items)
-        return self._encode_groups(items, self.mapping.group_by)
+        grouped = None if self.mapping is None else self.mapping.group_by
+        events = map(self._encode, items) if grouped is None else self._encode_groups(items, grouped)
+        return events if self.contract.hints is None else _concluded(events, self.contract.hints)
 
     def check_columns(self, columns: Sequence[str], where: str) -> None:
         """Check that the columns which the mapping uses are there.
@@ -66,6 +74,11 @@ class Encoder:
         """
         if self.mapping is not None:
             self.mapping.check_columns(columns, where)
+
+    @property
+    def columns_check(self) -> Callable[[Sequence[str], str], None] | None:
+        """`check_columns`; None without a mapping, for nobody knows then which keys of an event are needed."""
+        return None if self.mapping is None else self.check_columns
 
     @property
     def fingerprint(self) -> str:
@@ -85,6 +98,13 @@ class Encoder:
                         position=item.position, location=item.location, result=result, attempts=item.attempts
                     )
             item = _decoded(item)
+        elif self._plan_of_one is not None and _is_plain_row(item):
+            # The usual row, with less said about it.
+            try:
+                encoded = self._encode_by(self._plan_of_one, cast("Row", item.raw))
+            except RejectionError as error:
+                return _input_event(item, item.position, error.rejection, is_row=True)
+            return InputEvent(position=item.position, location=item.location, result=encoded, attempts=item.attempts)
         item = _unwrapped(item)
         is_row = self._is_row(item)
         return _input_event(
@@ -117,11 +137,13 @@ class Encoder:
         if self._plan is None:
             event = call_to_event(mapping, rows)
             return None if event is None else self.contract.encode(event)
-        row = rows[0] if mapping.group_by is None else RowGroup(rows, self.contract.reading.nulls)
-        country = self._plan.phone_country
-        return self.contract.encode_fields(
-            self._plan.fields(row), phone_country=None if country is None else country(row)
+        return self._encode_by(
+            self._plan, rows[0] if mapping.group_by is None else RowGroup(rows, self.contract.reading.nulls)
         )
+
+    def _encode_by(self, plan: Plan, row: Row) -> EncodedEvent:
+        country = plan.phone_country
+        return self.contract.encode_fields(plan.fields(row), phone_country=None if country is None else country(row))
 
     def _encode_groups(self, items: Iterable[Item], group_by: str) -> Iterator[InputEvent]:
         key = extractor(Column(group_by), self.contract.reading)
@@ -141,6 +163,11 @@ class Encoder:
     @staticmethod
     def _opened(items: Iterable[Item]) -> Iterator[Item]:
         return (_unwrapped(item if item.line is None else _decoded(item)) for item in items)
+
+
+def _concluded(events: Iterator[InputEvent], hints: Hints) -> Iterator[InputEvent]:
+    yield from events
+    hints.conclude()
 
 
 def _groups(items: Iterable[Item], key: Extractor, nulls: frozenset[str]) -> Iterator[list[Item]]:
@@ -177,6 +204,11 @@ def _key_of(item: Item, key: Extractor) -> object:
         return None
 
 
+def _is_plain_row(item: Item) -> bool:
+    raw = item.raw
+    return type(raw) is dict and item.problem is None and item.is_row is None and REJECTED_EVENT_KEY not in raw
+
+
 def _input_event(item: Item, position: int, result: Result, *, is_row: bool) -> InputEvent:
     is_rejected = isinstance(result, Rejection)
     return InputEvent(
@@ -196,7 +228,7 @@ def _decoded(item: Item) -> Item:
         try:
             raw = _decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            problem = Rejection(reason=Reason.UNPARSABLE, detail="not JSON")
+            problem = Rejection(reason=Reason.UNPARSABLE, detail=_not_json(line))
         else:
             if not isinstance(raw, dict):
                 problem = Rejection(reason=Reason.UNPARSABLE, detail="not a JSON object")
@@ -208,6 +240,10 @@ def _decoded(item: Item) -> Item:
         attempts=item.attempts,
         is_row=item.is_row,
     )
+
+
+def _not_json(line: bytes) -> str:
+    return "not JSON, which has no NaN and no Infinity: write null" if _names_no_number(line) else "not JSON"
 
 
 def _unwrapped(item: Item) -> Item:

@@ -27,6 +27,7 @@ from airflow_provider_bik.events.mapping_fields import (
     is_empty,
     nearest,
     nested_extractor,
+    object_maker,
     parse_spec,
     path_of,
     spec_to_json,
@@ -218,18 +219,16 @@ class EventMapping:
         Args:
             reading: How dates and nulls are understood.
         """
-        members = {name: extractor(spec, reading) for name, spec in self._field_specs().items()}
+        members: dict[str, ValueSpec | Extractor] = dict(self._field_specs())
         if isinstance(self.name, tuple):
-            members["name"] = _joined(members["name"], reading)
+            members["name"] = _joined(extractor(cast("ValueSpec", members["name"]), reading), reading)
         if self.properties is None:
-            properties = _unused_columns(frozenset(self.columns))
+            members["event_properties"] = _unused_columns(frozenset(self.columns))
         else:
-            properties = nested_extractor(self._property_specs(), reading)
-        pairs = (*members.items(), ("event_properties", properties))
+            members["event_properties"] = nested_extractor(self._property_specs(), reading)
+        make = object_maker(members, reading)
         country = None if self.phone_country is None else extractor(Column(self.phone_country), reading)
-        return Plan(
-            fields=lambda row: EventFields(**{name: extract(row) for name, extract in pairs}), phone_country=country
-        )
+        return Plan(fields=lambda row: EventFields(**make(row)), phone_country=country)
 
     def _field_specs(self) -> dict[str, ValueSpec]:
         if self.to_event is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import operator
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -36,6 +37,7 @@ __all__ = [
     "is_empty",
     "nearest",
     "nested_extractor",
+    "object_maker",
     "parse_spec",
     "path_of",
     "spec_to_json",
@@ -47,6 +49,11 @@ Extractor = Callable[[Row], object]
 """Takes one value out of a row; raises `RejectionError` if it cannot be read."""
 
 _SCALARS = (bool, int, float, str, type(None))
+
+_NOTHING: Row = {}
+
+_WORTH_TAKING_AT_ONCE = 2
+"""Columns; of one alone, `operator.itemgetter` makes no tuple."""
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
@@ -320,7 +327,11 @@ def _column_extractor(column: Column, reading: Reading) -> Extractor:
     convert, nulls = CASTS[column.cast](column, reading), reading.nulls
 
     def extract(row: Row) -> object:
-        value = bare_value(read(row), nulls)
+        value = read(row)
+        if type(value) is not str:
+            value = bare_value(value, nulls)
+        elif value in nulls:
+            return None
         return None if value is None else convert(value)
 
     return extract
@@ -334,21 +345,50 @@ def nested_extractor(properties: Mapping[str, ValueSpec], reading: Reading) -> E
         branch = tree
         for part in outer:
             branch = branch.setdefault(part, {})
-        branch[last] = extractor(spec, reading)
+        branch[last] = spec
     nulls = reading.nulls
 
-    def grow(branch: dict[str, Any], *, is_outermost: bool = False) -> Extractor:
-        pairs = tuple((part, grow(got) if isinstance(got, dict) else got) for part, got in branch.items())
-        if is_outermost:
-            return lambda row: {part: extract(row) for part, extract in pairs}
+    def grow(branch: dict[str, Any]) -> Callable[[Row], dict[str, object]]:
+        inner = {part: nullable(grow(got)) for part, got in branch.items() if isinstance(got, dict)}
+        return object_maker({**branch, **inner}, reading)
 
-        def make(row: Row) -> object:
-            made = {part: extract(row) for part, extract in pairs}
+    def nullable(make: Callable[[Row], dict[str, object]]) -> Extractor:
+        def make_or_not(row: Row) -> object:
+            made = make(row)
             return None if all(bare_value(value, nulls) is None for value in made.values()) else made
 
-        return make
+        return make_or_not
 
-    return grow(tree, is_outermost=True)
+    return grow(tree)
+
+
+def object_maker(parts: Mapping[str, ValueSpec | Extractor], reading: Reading) -> Callable[[Row], dict[str, object]]:
+    """How an object is made of a row, its members in the order of these parts.
+
+    Columns that are taken as they are, which most are, are taken all at once; where one is not there, one by one.
+    """
+    extractors = {part: spec if callable(spec) else extractor(spec, reading) for part, spec in parts.items()}
+    columns = {part: spec.name for part, spec in parts.items() if isinstance(spec, Column) and spec.cast is None}
+    known = {part: spec.value for part, spec in parts.items() if isinstance(spec, Constant)}
+    known = {part: value for part, value in known.items() if isinstance(value, _SCALARS)}
+    others = [(part, extract) for part, extract in extractors.items() if part not in columns and part not in known]
+    blank = {part: known.get(part) for part in parts}
+    if len(columns) < _WORTH_TAKING_AT_ONCE:
+        return lambda row: {part: extract(row) for part, extract in extractors.items()}
+    take = operator.itemgetter(*columns.values())
+
+    def make(row: Row) -> dict[str, object]:
+        made = blank.copy()
+        try:
+            # Another kind of mapping may do as it likes about what is not there.
+            made.update(zip(columns, take(row if type(row) is dict else _NOTHING), strict=True))
+        except KeyError:
+            return {part: extract(row) for part, extract in extractors.items()}
+        for part, extract in others:
+            made[part] = extract(row)
+        return made
+
+    return make
 
 
 _STEP = re.compile(r"(?:^|\.)([^.\[\]]+)|\[([0-9]{1,6})\]")

@@ -13,7 +13,7 @@ from phonenumbers import PhoneNumberType, ValidationResult
 from airflow_provider_bik.events.reasons import Reason, Rejection
 from airflow_provider_bik.events.texts import INVISIBLE
 
-__all__ = ["is_region", "parse_phone"]
+__all__ = ["is_region", "parse_phone", "plain_phone"]
 
 _COUNTRY = re.compile(r"\+[1-9][0-9]{0,2}")
 
@@ -22,7 +22,7 @@ _FRACTION = re.compile(r"\+?[0-9]+\.[0-9]{1,2}")
 _SCIENTIFIC = re.compile(r"(\+?)([0-9]+(?:[.,][0-9]+)?[eE]\+?[0-9]{1,2})")
 
 _EXTENSION = re.compile(r"(?:;ext=|[ ,]*(?:ext(?:n|ension)?\.?:?|x\.?|#)) ?[0-9]{1,7}\Z", re.IGNORECASE)
-_WRITTEN = re.compile(r"\(?\+?\(?[0-9](?:[ ().-]{0,3}[0-9])*\)?")
+_WRITTEN = re.compile(r"\(?\+? ?\(?[0-9](?:[ ().-]{0,3}[0-9])*\)?")
 _WITH_SLASH = re.compile(r"(.*[0-9)]) ?/ ?([0-9(].*)")
 _SHORTEST_NUMBER = 6
 """Digits. Where a slash stands between two texts of so many, they may be two numbers."""
@@ -31,6 +31,9 @@ _LONGEST_COUNTRY_CODE = 3
 _MOBILE = (PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE)
 
 _APOSTROPHES = "'\u2018\u2019`"
+
+_FORMULA = re.compile(r'=?"([^"]*)"')
+"""What keeps a spreadsheet from taking text for a number: ``="09812345670"``, also without the sign."""
 _LONGEST = 250
 """Characters; the library reads no longer text."""
 
@@ -46,7 +49,8 @@ def parse_phone(value: object, region: str | None) -> str | Rejection | None:
     """Read a telephone number.
 
     What is no part of a number and cannot be mistaken for one goes first: blanks and invisible marks around it, marks
-    within it, ``tel:``, the apostrophe of a spreadsheet, ``.0``, the exponent of a number that has all its digits.
+    within it, ``tel:``, the apostrophe or ``="…"`` of a spreadsheet, ``.0``, the exponent of a number that has all its
+    digits.
     Digits and signs of full width or of other scripts become those of ASCII. The rest must be digits with ``+``,
     blanks, brackets, dots and hyphens, and is read by ``phonenumbers``:
 
@@ -66,22 +70,18 @@ def parse_phone(value: object, region: str | None) -> str | Rejection | None:
     match value:
         case str():
             text = str.__str__(value)
-            if (number := _read_plain(text)) is not None:
+            if (number := plain_phone(text)) is not None:
                 return number
             text = text.strip()
             if len(text) > _LONGEST:
                 return Rejection(reason=Reason.PHONE_INVALID, detail="phoneNumber")
-            text = _cleaned(text)
-            if not text:
-                return None
+            return _parse(text, region)
         case bool():
             return _wrong_type(value)
         case int() | float() | Decimal():
-            text = _digits(value)
+            return _parse(_digits(value), region)
         case _:
             return _wrong_type(value)
-    number = _read(text, region)
-    return Rejection(reason=number, detail="phoneNumber") if isinstance(number, Reason) else number
 
 
 def _wrong_type(value: object) -> Rejection:
@@ -101,7 +101,10 @@ def _digits(number: float | Decimal) -> str:
 def _cleaned(text: str) -> str:
     if not text.isascii():
         text = "".join(map(_ascii, text))
-    text = text.replace("\t", " ").strip().lstrip(_APOSTROPHES).lstrip()
+    text = text.replace("\t", " ").strip()
+    if quoted := _FORMULA.fullmatch(text):
+        text = quoted[1].strip()
+    text = text.lstrip(_APOSTROPHES).lstrip()
     if text[:4].lower() == "tel:":
         text = text[4:].lstrip()
     if whole := _WHOLE.fullmatch(text):
@@ -137,7 +140,7 @@ def _written_out(sign: str, number: str) -> str | None:
     return f"{sign}{exact.to_integral_value():f}"
 
 
-def _read_plain(text: str) -> str | None:
+def plain_phone(text: str) -> str | None:
     """What the library gives for ``+`` and digits; None if it has to decide."""
     for length in (3, 2, 4):  # the + and the digits of the country; most people live where it has two
         if (pattern := _plain_numbers(text[:length])) is not None:
@@ -169,6 +172,14 @@ def _plain_numbers(country: str) -> re.Pattern[str] | None:
 
 
 @lru_cache(maxsize=_CACHE_SIZE)
+def _parse(text: str, region: str | None) -> str | Rejection | None:
+    text = _cleaned(text)
+    if not text:
+        return None
+    number = _read(text, region)
+    return Rejection(reason=number, detail="phoneNumber") if isinstance(number, Reason) else number
+
+
 def _read(text: str, region: str | None) -> str | Reason:
     bare = _undecorated(text)
     if bare is None:

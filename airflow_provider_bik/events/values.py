@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sized
+from collections.abc import Callable, Container, Iterable, Mapping, Sized
 from datetime import date, datetime, time, tzinfo
 from decimal import Decimal
 from enum import Enum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from airflow_provider_bik.events.reasons import Reason, RejectionError
 from airflow_provider_bik.events.times import to_bik_text
 
-__all__ = ["MAX_DEPTH", "MAX_INTEGER", "MAX_VALUES", "ValueReader", "decimal_number", "has_utf8", "is_null", "plain"]
+__all__ = [
+    "MAX_DEPTH",
+    "MAX_INTEGER",
+    "MAX_VALUES",
+    "ValueReader",
+    "decimal_number",
+    "has_utf8",
+    "holds_null",
+    "is_null",
+    "plain",
+]
 
 MAX_DEPTH = 16
 """Objects and arrays within each other, eventProperties being the first. A value that contains itself ends here."""
@@ -59,6 +69,46 @@ def has_utf8(text: str) -> bool:
     return True
 
 
+def holds_null(values: Iterable[object], nulls: Container[object]) -> bool:
+    """Tell whether a null stands among values of JSON's own types, or in an array or object among them.
+
+    Args:
+        values: Of an array or object.
+        nulls: None, and the texts that mean null.
+    """
+    for value in values:
+        kind = type(value)
+        if kind is dict:
+            if holds_null(cast("dict[str, object]", value).values(), nulls):
+                return True
+        elif kind is list:
+            if holds_null(cast("list[object]", value), nulls):
+                return True
+        elif value in nulls:
+            return True
+    return False
+
+
+def _with_fraction(number: Decimal) -> float | None:
+    nearest = float(number) if number.is_finite() else 0.0
+    return nearest if -MAX_INTEGER < nearest < MAX_INTEGER and not nearest.is_integer() else None
+
+
+def _with_zone(timestamp: datetime) -> str | None:
+    try:
+        return None if timestamp.tzinfo is None else to_bik_text(timestamp)
+    except OverflowError:
+        return None
+
+
+_SHORT: Mapping[type, Callable[[Any], object]] = {
+    Decimal: _with_fraction,
+    datetime: _with_zone,
+    UUID: lambda value: value,  # msgspec writes it as text
+}
+"""The types that databases give most -> what goes out; None where the general rule is to decide."""
+
+
 class ValueReader:
     """Converts the properties of one event and counts what it leaves out.
 
@@ -68,15 +118,17 @@ class ValueReader:
 
     Attributes:
         dropped_nulls: How many null values were left out so far.
+        assumed_zone: Whether there was a time without a zone.
     """
 
-    __slots__ = ("_null_values", "_timezone", "_values", "dropped_nulls")
+    __slots__ = ("_null_values", "_timezone", "_values", "assumed_zone", "dropped_nulls")
 
     def __init__(self, timezone: tzinfo, null_values: frozenset[str] = frozenset()) -> None:
         self._timezone = timezone
         self._null_values = null_values
         self._values = 0
         self.dropped_nulls = 0
+        self.assumed_zone = False
 
     def convert(self, value: Mapping[Any, Any], path: str, depth: int = 1) -> dict[str, object]:
         """Convert a mapping, key by key, without its nulls.
@@ -135,8 +187,15 @@ class ValueReader:
             key: Its name there; None if the path names the value already.
             depth: Of that object or array.
         """
-        if type(value) is str:
+        kind = type(value)
+        if kind is str:
             return None if value in self._null_values else value
+        if kind is list:
+            return self._array(cast("list[object]", value), _extend(path, key), depth + 1)
+        if kind is dict:
+            return self.convert(cast("dict[Any, Any]", value), _extend(path, key), depth + 1)
+        if kind in _SHORT and (short := _SHORT[kind](value)) is not None:
+            return short
         value = plain(value)
         return None if is_null(value) else self._other(value, _extend(path, key), depth)
 
@@ -168,8 +227,11 @@ class ValueReader:
                 raise RejectionError(Reason.VALUE_TYPE, f"{path} is of type {type(value).__name__}")
 
     def _time(self, value: datetime, path: str) -> str:
+        if not value.tzinfo:
+            self.assumed_zone = True
+            value = value.replace(tzinfo=self._timezone)
         try:
-            return to_bik_text(value if value.tzinfo else value.replace(tzinfo=self._timezone))
+            return to_bik_text(value)
         except OverflowError:
             detail = f"{path} is a time at the end of the calendar, without a UTC form"
             raise RejectionError(Reason.VALUE_TYPE, detail) from None

@@ -108,7 +108,7 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         note: The same in words.
         run: The task instance that works, or has worked, at it.
         dag_run: The run that this task instance belongs to.
-        clears: Of its last try; see `Attempt`.
+        clears: Numbers that a clear of the task changes and a retry does not, as its last try saw them.
         owners: Its tries, the newest last; only that one may send.
         began_at: ISO 8601; what is "now" for every event of the generation.
         ended_at: ISO 8601; empty while it is open.

@@ -48,12 +48,13 @@ class QueryInput:
 
     can_trim: ClassVar[bool] = True
     grows: ClassVar[bool] = False
+    needs_folder: ClassVar[bool] = True
 
     def open(self, generation: OpenGeneration | None, window: Window | None, encoder: Encoder) -> Iterator[InputEvent]:
         """As `airflow_provider_bik.operators.inputs.Input.open`.
 
         Raises:
-            BikConfigError: The query is wrong, or there is no place for its rows.
+            BikConfigError: The query is wrong.
             BikDatabaseError: The database does not give its rows.
             BikInputChangedError: An earlier try has sent from another query.
         """
@@ -75,18 +76,11 @@ class QueryInput:
 
 
 def generation_file(generation: OpenGeneration) -> GenerationFile:
-    """The file of a generation.
-
-    Raises:
-        BikConfigError: State is kept where no file can be.
-    """
+    """The file of a generation; its record lies in a folder, as `QueryInput.needs_folder` demands."""
     documents = generation.record.documents
     if not isinstance(documents, Folder):
-        message = (
-            "The rows of a query are kept in a file until they are delivered. Give a state_path, or set the Airflow "
-            "option [bik] state_path, to a folder that all workers reach. Nothing was sent."
-        )
-        raise BikConfigError(message)
+        message = f"{documents} cannot hold the rows of a query."
+        raise TypeError(message)
     inner = generation.generation.id
     return GenerationFile(documents.folder(inner), inner, generation.record.attempt.zone)
 

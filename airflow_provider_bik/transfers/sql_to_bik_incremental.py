@@ -94,6 +94,7 @@ class IncrementalInput:
 
     can_trim: ClassVar[bool] = False
     grows: ClassVar[bool] = True
+    needs_folder: ClassVar[bool] = True
 
     def open(self, generation: OpenGeneration | None, window: Window | None, encoder: Encoder) -> Iterator[InputEvent]:  # noqa: ARG002 - as the protocol has it
         """As `airflow_provider_bik.operators.inputs.Input.open`.
@@ -135,8 +136,7 @@ class _Rows:
     def __init__(self, given: IncrementalInput, earlier: Reached | None, encoder: Encoder) -> None:
         column = given.column
         self._given, self._earlier, self._encoder = given, earlier, encoder
-        start = column.value(column.start, "start")
-        self._since = max(start, column.less_lookback(earlier.value)) if earlier else start
+        self._since = column.since(earlier)
         query = given.query
         parameters = bound(query.parameters, query.sql, {"watermark": self._since})
         hook = database_hook(query.conn_id)
@@ -146,7 +146,7 @@ class _Rows:
     def reached(self) -> Reached:
         """How far this reading has come, or the one before if there was nothing new."""
         found = self._filter.reached() if self._filter else None
-        return found or self._earlier or Reached.of(self._since, [])
+        return found or self._earlier or Reached.of(self._given.column.name, self._since, self._since, [], [])
 
     def reached_as_json(self) -> bytes:
         """The same, to be kept with the rows."""
@@ -159,7 +159,7 @@ class _Rows:
             first = next(blocks)
             columns = self.query.columns
             self._encoder.check_columns(columns, "sql")
-            self._filter = seen = SeenRowFilter(self._given.column, self._index(columns), self._since, self._earlier)
+            self._filter = seen = SeenRowFilter(self._given.column, columns, self._since, self._earlier)
 
             def new_rows() -> Iterator[Sequence[Sequence[object]]]:
                 yield [row for row in first if seen.is_new(row)]
@@ -169,15 +169,6 @@ class _Rows:
             yield from self._encoder.encode_all(sql_items(columns, new_rows()))
         finally:
             blocks.close()
-
-    def _index(self, columns: Sequence[str]) -> int:
-        name = self._given.column.name
-        if name not in columns:
-            message = (
-                f"watermark_column {name!r} is not among the columns of sql: {', '.join(columns)}. Nothing was sent."
-            )
-            raise BikConfigError(message)
-        return list(columns).index(name)
 
 
 def _last_delivered(generation: OpenGeneration) -> Reached | None:

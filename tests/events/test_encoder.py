@@ -112,7 +112,7 @@ def test_what_is_not_a_mapping_is_no_row(row: object) -> None:
 
 
 def wrapped(**more: object) -> Item:
-    return line(json.dumps({"dead_letter": 1, "position": 9, "reason": "x", "attempts": 3, **more}).encode())
+    return line(json.dumps({"bik_rejected": 1, "position": 9, "reason": "x", "attempts": 3, **more}).encode())
 
 
 def test_a_file_of_rejected_events_gives_the_events_and_rows_in_it() -> None:
@@ -139,10 +139,10 @@ def test_what_the_reader_says_of_an_item_counts() -> None:
 
 @pytest.mark.parametrize("value", [0, 2, "1", None, "yes"])
 def test_a_table_may_have_a_column_that_is_called_like_the_mark_of_rejected_events(value: object) -> None:
-    mapping = EventMapping(event_name="ordered", email="mail", properties={"flag": "dead_letter"})
-    (event,) = encoded(item({"mail": "a@example.com", "dead_letter": value}), mapping=mapping)
+    mapping = EventMapping(event_name="ordered", email="mail", properties={"flag": "bik_rejected"})
+    (event,) = encoded(item({"mail": "a@example.com", "bik_rejected": value}), mapping=mapping)
     assert body(event)["email"] == "a@example.com"
-    (event,) = encoded(item({"mail": "a@example.com", "dead_letter": 1}), mapping=mapping)
+    (event,) = encoded(item({"mail": "a@example.com", "bik_rejected": 1}), mapping=mapping)
     assert body(event)["eventProperties"] == {"flag": 1}
 
 
@@ -179,8 +179,8 @@ def test_a_very_long_text_costs_no_time(text: str) -> None:
 
 def test_values_that_cannot_be_compared_are_no_obstacle() -> None:
     np = pytest.importorskip("numpy")
-    mapping = EventMapping(event_name="ordered", email="mail", group_by="key", properties={"mark": "dead_letter"})
-    row = {"mail": "a@example.com", "key": np.array([1, 2]), "dead_letter": np.array([1, 1])}
+    mapping = EventMapping(event_name="ordered", email="mail", group_by="key", properties={"mark": "bik_rejected"})
+    row = {"mail": "a@example.com", "key": np.array([1, 2]), "bik_rejected": np.array([1, 1])}
     (event,) = encoded(item(row), item(row, 1), mapping=mapping)
     assert body(event)["eventProperties"] == {"mark": [1, 1]}
 
@@ -226,3 +226,11 @@ def test_the_fingerprint_is_the_same_in_another_process() -> None:
         for seed in ("1", "2")
     }
     assert shown == {fingerprint(MAPPING, reading=Reading(timezone="Asia/Kolkata"))}
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+def test_the_numbers_that_python_writes_and_json_does_not_have_are_named(number: str) -> None:
+    line = f'{{"email": "a@example.com", "eventProperties": {{"total": {number}}}}}'.encode()
+    outcome = next(Encoder(contract=Contract(now=NOW)).encode_all([Item(position=0, location="1", line=line)])).result
+    assert isinstance(outcome, Rejection)
+    assert "has no NaN" in outcome.detail

@@ -125,7 +125,7 @@ def test_a_rejected_event_keeps_all_its_rows_and_can_be_sent_again() -> None:
     (event,) = Encoder(contract=Contract(now=NOW), mapping=ORDERS).encode_all([again])
     assert body(event)["eventProperties"]["productNames"] == ["a", "b"]
     assert (event.position, event.location, event.attempts) == (0, "rejected.ndjson:1", 1)
-    wrapped = json.dumps({"dead_letter": 1, "attempts": 1, "row": rows}).encode()
+    wrapped = json.dumps({"bik_rejected": 1, "attempts": 1, "row": rows}).encode()
     (event,) = Encoder(contract=Contract(now=NOW), mapping=ORDERS).encode_all(
         [Item(position=0, location="rejected.ndjson:1", line=wrapped)]
     )

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Any, cast
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_bik.errors import BikConfigError
@@ -846,6 +846,7 @@ rows = st.dictionaries(
 
 @settings(max_examples=500)
 @given(given=mappings, row=rows)
+@example(given=EventMapping(event_name="ordered", email="email", name="id.k"), row={"id": Size.LARGE})
 def test_any_mapping_over_any_row_gives_an_event_or_a_rejection(given: EventMapping, row: object) -> None:
     result = encode(given, row).result
     assert isinstance(result, EncodedEvent | Rejection)

@@ -235,3 +235,18 @@ def test_the_text_names_the_same_moment_to_the_millisecond(moment: datetime) -> 
     assert isinstance(parsed, datetime)
     back = datetime.fromisoformat(to_bik_text(parsed))
     assert timedelta(0) <= moment.astimezone(UTC) - back < timedelta(milliseconds=1)
+
+
+@pytest.mark.parametrize("text", ["2026-01-05T10:00:00z", "2026-01-05 10:00:00 PM", "2026-01-05 10:00 am"])
+def test_letters_that_are_no_zone_are_not_called_one(text: str) -> None:
+    outcome = parse_time(text, timezone=UTC, now=NOW)
+    assert isinstance(outcome, Rejection)
+    assert "names a time zone" not in outcome.detail
+
+
+@pytest.mark.parametrize("given_", [46027, 46027.5, "46027", "46027.5", Decimal(46027)])
+def test_the_serial_date_of_a_spreadsheet_is_rejected_by_its_name(given_: object) -> None:
+    outcome = parse_time(given_, timezone=UTC, now=NOW)
+    assert isinstance(outcome, Rejection)
+    assert outcome.reason is Reason.CREATED_AT_RANGE
+    assert "serial date of a spreadsheet" in outcome.detail

@@ -14,9 +14,12 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import airflow_provider_bik.inputs
 from airflow_provider_bik.errors import BikConfigError, BikInputError, BikStorageError
+from airflow_provider_bik.inputs.parquet import _values
 from tests.inputs.support import details, read, rows_in, stream
 
 MOMENT = datetime(2026, 3, 10, 12, 30, 15, 123456, tzinfo=UTC)
@@ -68,6 +71,41 @@ def test_a_value_comes_out_as_the_value_of_python_that_it_means(file: Path, colu
     assert isinstance(row, dict)
     assert row == {"value": value}
     assert type(row["value"]) is type(value)
+
+
+ZONES = [None, "UTC", "Asia/Kolkata", "America/New_York", "+05:30"]
+WHEN_CLOCKS_GO_BACK = [datetime(2024, 11, 3, hour, 30, tzinfo=UTC).replace(tzinfo=None) for hour in (5, 6)]
+TIMES = st.datetimes() | st.sampled_from(WHEN_CLOCKS_GO_BACK)
+KINDS: dict[pa.DataType, st.SearchStrategy[Any]] = {
+    **{pa.timestamp(unit, zone): TIMES for unit in ("s", "ms", "us") for zone in ZONES},
+    **{pa.decimal128(20, scale): st.decimals(-(10**9), 10**9, places=max(scale, 0)) for scale in (0, 2, 9)},
+    **{kind: st.integers(-128, 127) for kind in (pa.int8(), pa.int32(), pa.int64(), pa.float32(), pa.float64())},
+    pa.int64(): st.integers(-(2**63), 2**63 - 1),
+    pa.uint64(): st.integers(0, 2**64 - 1),
+    pa.float64(): st.floats(),
+    pa.float32(): st.floats(width=32),
+    **{kind: st.text(st.characters(exclude_categories=["Cs"])) for kind in (pa.string(), pa.large_string())},
+    pa.bool_(): st.booleans(),
+}
+
+
+@settings(max_examples=400)
+@given(data=st.data(), kind=st.sampled_from(list(KINDS)))
+def test_a_column_read_by_numpy_has_the_values_that_arrow_gives_one_by_one(
+    data: st.DataObject, kind: pa.DataType
+) -> None:
+    values = data.draw(st.lists(st.none() | KINDS[kind], max_size=5))
+    column = pa.array(values, kind, safe=False).slice(data.draw(st.integers(0, 2)))
+    try:
+        expected = column.to_pylist()
+    except OverflowError:  # its zone moves a time out of the calendar
+        with pytest.raises(OverflowError):
+            _values(column)
+        return
+    found = _values(column)
+    assert list(map(type, found)) == list(map(type, expected))
+    # By their texts, for NaN is not equal to itself; a zone that is UTC is Python's own, whatever Arrow calls it.
+    assert list(map(str, found)) == list(map(str, expected))
 
 
 def test_a_time_keeps_its_zone(file: Path) -> None:
