@@ -244,9 +244,7 @@ class World:
         start, end = (text.isoformat(timespec="milliseconds") for text in _days(task.days))
         is_narrow = self.is_query and self.version % 2 == 0 and not any_query
         return frozenset(
-            item
-            for item, (at, _) in self.rows.items()
-            if start <= at < end and not (is_narrow and item % 5 == 0)
+            item for item, (at, _) in self.rows.items() if start <= at < end and not (is_narrow and item % 5 == 0)
         )
 
     # Tasks
