@@ -39,7 +39,7 @@ FIRST = {
     "a lost past taken for none": 67,
     "no pointer to the record": 67,
     "no digest": 1084,
-    "no fingerprint": 4880,
+    "no fingerprint": 487,
     "a damaged file trusted by its first line": 659,
     "rejected events counted before they are written": 28,
     "no second look at the windows": 333,

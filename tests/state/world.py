@@ -235,17 +235,16 @@ class World:
             self.write_rows()
         self.write_file()
 
-    def rows_of(self, task: Task) -> frozenset[int]:
-        """What the task should deliver, as things are."""
+    def rows_of(self, task: Task, *, any_query: bool = False) -> frozenset[int]:
+        """What the task should deliver, as things are; or what it could, whatever its query."""
         if not self.has_times:
             return frozenset(self.items)
         if self.setting.kind == "growing":
             return frozenset(self.rows)
         start, end = (text.isoformat(timespec="milliseconds") for text in _days(task.days))
+        is_narrow = self.is_query and self.version % 2 == 0 and not any_query
         return frozenset(
-            item
-            for item, (at, _) in self.rows.items()
-            if start <= at < end and not (self.is_query and self.version % 2 == 0 and item % 5 == 0)
+            item for item, (at, _) in self.rows.items() if start <= at < end and not (is_narrow and item % 5 == 0)
         )
 
     # Tasks
@@ -262,7 +261,7 @@ class World:
         task.tries += 1
         if task.rows_at_first is None:
             task.rows_at_first = self.rows_of(task)
-        self.at_first.setdefault(task.days, self.rows_of(task))
+        self.at_first.setdefault(task.days, self.rows_of(task, any_query=True))
         attempt = _Try(self, task, task.tries, self.worker)
         process = Process(number=task.tries, plan=plan, work=attempt.work, late=self.late, mount=attempt.mount)
         task.running.append(process)
