@@ -74,8 +74,12 @@ class Counts(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         """Events that did not go out or that BIK rejected."""
         return sum(self.reasons.values())
 
-    def warnings(self) -> list[str]:
-        """What everybody should know although nothing is rejected for it; sentences without values."""
+    def warnings(self, *, dry_run: bool = False) -> list[str]:
+        """What everybody should know although nothing is rejected for it; sentences without values.
+
+        Args:
+            dry_run: Whether nothing was sent.
+        """
         said = []
         total = sum(self.dropped_identities.values())
         if total:
@@ -86,9 +90,10 @@ class Counts(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
             )
         undated = self.pipelines[Pipeline.REALTIME] - self.dropped_created_at
         if self.pipelines[Pipeline.MIGRATION] and undated > 0:
+            went = "would go" if dry_run else "went"
             said.append(
-                f"{undated} of {self.passed} events had no date and went out as realtime, beside others with a date. "
-                "If all are history, use pipeline='migration', which rejects what has no date."
+                f"{undated} of {self.passed} events had no date and {went} out as realtime, beside others with a date."
+                " If all are history, use pipeline='migration', which rejects what has none."
             )
         return said
 

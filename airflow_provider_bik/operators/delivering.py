@@ -231,7 +231,7 @@ class Delivering:
     def _ended(self, report: DeliveryReport, *, resumable: bool) -> Ended:
         error = task_error(report, max_rejected=self.max_rejected, host=self.hook.host, resumable=resumable)
         log.info("%s", report.summary())
-        for warning in report.counts.warnings():
+        for warning in report.counts.warnings(dry_run=report.dry_run):
             log.warning("%s", warning)
         if error is None and report.rejected:
             kept = f" They are in {report.rejected_path}" if report.rejected_path else ""

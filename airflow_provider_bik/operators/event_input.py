@@ -48,7 +48,7 @@ class EventInput:
         return self
 
 
-def wrap(value: object, *, is_rendered: bool) -> object:
+def wrap(value: object, *, is_rendered: bool = False) -> object:
     """Wrap event data; leave what Airflow must see: paths, which are templates, and references to upstream tasks.
 
     Text that can be no path, such as the JSON that an upstream task has returned, is event data, too. What reads it
@@ -145,3 +145,7 @@ def _is_for_airflow(value: object, is_rendered: bool) -> bool:  # noqa: FBT001 -
     if what_is_no_path(value) is None:
         return True
     return value.lstrip().startswith(_JINJA) if is_rendered else any(sign in value for sign in _JINJA)
+
+
+def _is_template_or_reference(value: object) -> bool:
+    return isinstance(value, str) or callable(getattr(value, "iter_references", None))

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from airflow_provider_bik.cli.commands import parser as commands_parser
 from airflow_provider_bik.get_provider_info import get_provider_info
 from airflow_provider_bik.hooks.bik import BikHook
 from airflow_provider_bik.sandbox import Sandbox
@@ -19,6 +20,7 @@ from airflow_provider_bik.sandbox.__main__ import parser
 from tests.docs.pages import ROOT, commands
 
 SANDBOX = "python -m airflow_provider_bik.sandbox"
+VALIDATE = "python -m airflow_provider_bik validate"
 CONNECTION = "export AIRFLOW_CONN_"
 OPTION = "export AIRFLOW__BIK__"
 NOT_RUN = {
@@ -71,7 +73,7 @@ def airflow(command: str, **environment: str) -> str:
 
 
 def test_no_command_is_left_out() -> None:
-    covered = {*chosen("make ", *AIRFLOW, SANDBOX, CONNECTION, OPTION, *NOT_RUN)}
+    covered = {*chosen("make ", *AIRFLOW, SANDBOX, VALIDATE, CONNECTION, OPTION, *NOT_RUN)}
     assert [text for text in ALL if text not in covered] == []
 
 
@@ -86,6 +88,11 @@ def test_a_make_command_is_run_by_the_gate(command: str) -> None:
 def test_a_command_line_of_the_sandbox_is_understood_by_it(command: str) -> None:
     arguments = shlex.split(command.removeprefix(SANDBOX).split("&")[0], comments=True)
     assert parser().parse_args([word for word in arguments if word != "…"])
+
+
+@pytest.mark.parametrize("command", chosen(VALIDATE))
+def test_a_command_line_of_validate_is_understood_by_it(command: str) -> None:
+    assert commands_parser().parse_args(shlex.split(command)[3:])
 
 
 @pytest.mark.parametrize("command", chosen(CONNECTION))

@@ -28,7 +28,7 @@ def hints(rows: list[dict[str, Any]], *, created_at: Any = None, timezone: str =
 
 
 def test_a_zone_that_was_assumed_is_said_once() -> None:
-    rows = [{"at": "2026-01-05 10:00:00"}, {"at": datetime(2026, 1, 5)}, {"at": "2026-01-05"}]  # noqa: DTZ001
+    rows: list[dict[str, Any]] = [{"at": "2026-01-05 10:00:00"}, {"at": datetime(2026, 1, 5)}, {"at": "2026-01-05"}]  # noqa: DTZ001
     (said,) = hints(rows, created_at="at", timezone="Asia/Kolkata")
     assert "say no zone" in said
     assert "Asia/Kolkata" in said

@@ -11,6 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 from airflow.providers.common.compat.sdk import ObjectStoragePath
@@ -123,8 +124,8 @@ def decoded(item: Item) -> Item:
         return item
     raw, problem = None, None
     try:
-        raw = json.loads(item.line)
-    except (ValueError, RecursionError):
+        raw = msgspec.json.decode(item.line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         problem = "not JSON"
     else:
         problem = None if isinstance(raw, dict) else "not a JSON object"

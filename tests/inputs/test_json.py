@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_bik.errors import BikInputError, BikStorageError
@@ -306,3 +306,74 @@ def test_what_is_no_array_among_arrays_is_an_error_after_those_before(
     assert next(items).location == "orders.json:1"
     with pytest.raises(error):
         next(items)
+
+
+ODD = st.sampled_from([*'{}[],:" \n\r1a-', '"a":1', "null", "NaN", "{}", "[]", '{"a":', "\ufeff"])
+
+
+@st.composite
+def nearly_json(draw: st.DrawFn) -> str:
+    """A document as files hold them, or one in which something was lost, moved or put in between."""
+    items = draw(
+        st.lists(st.sampled_from([{}, {"a": 1}, {"a": [{"b": "}"}]}, {"a\n": None}, 1, [], [{"c": "]"}]]), max_size=4)
+    )
+    indent = draw(st.sampled_from([None, 1]))
+    between = draw(st.sampled_from(["\n", "", " ", "\r\n"]))
+    text = draw(st.sampled_from([json.dumps(items, indent=indent), between.join(json.dumps(item) for item in items)]))
+    for _ in range(draw(st.integers(0, 2))):
+        at, lost = draw(st.integers(0, len(text))), draw(st.integers(0, 2))
+        text = text[:at] + draw(ODD | st.just("")) + text[at + lost :]
+    return text
+
+
+def documents(text: str) -> list[object] | None:
+    """The documents that the json module finds one behind the other; None if it finds anything else."""
+
+    def no_json(constant: str) -> object:
+        raise ValueError(constant)
+
+    decoder, found, at = json.JSONDecoder(parse_constant=no_json), [], 0
+    text = text.rstrip(" \t\r\n")
+    while at < len(text):
+        at += len(text[at:]) - len(text[at:].lstrip(" \t\r\n"))
+        try:
+            document, at = decoder.raw_decode(text, at)
+        except ValueError:
+            return None
+        found.append(document)
+    return found
+
+
+def items_of(found: list[object]) -> list[object]:
+    """What a file of these documents holds: they themselves, or what their arrays hold."""
+    if not found or not isinstance(found[0], list):
+        return found
+    arrays = [item for document in found if isinstance(document, list) for item in document]
+    nested = bool(found[0]) and isinstance(found[0][0], list)
+    return [item for array in arrays for item in array] if nested else arrays
+
+
+@settings(max_examples=500)
+@given(text=nearly_json())
+def test_what_is_accepted_is_what_the_json_module_reads(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    file = tmp_path_factory.getbasetemp() / "property.json"
+    file.write_bytes(text.encode())
+    found = documents(text.removeprefix("\ufeff"))
+    try:
+        items = read(str(file))
+    except (BikInputError, BikStorageError):
+        # Where each document is an object, nothing may be refused but one object around others.
+        assert found is None or len(found) < 2 or not all(isinstance(document, dict) for document in found)
+        return
+    accepted = [item.raw for item in items if item.problem is None]
+    if found is None:
+        assert len(accepted) < len(items)
+        return
+    expected = items_of(found)
+    if all(isinstance(item, dict) for item in expected):
+        assert accepted == expected
+    else:
+        # Beside what is no object, an object may be lost, but not unseen.
+        assert len(accepted) < len(items)
+        left = iter(expected)
+        assert all(item in left for item in accepted)

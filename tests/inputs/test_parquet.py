@@ -213,3 +213,31 @@ def test_without_the_library_the_error_names_the_extra(file: Path, monkeypatch: 
     monkeypatch.delattr(airflow_provider_bik.inputs, "parquet", raising=False)
     with pytest.raises(BikConfigError, match=r"orders.parquet in .*airflow-provider-bik\[parquet\]"):
         read(file)
+
+
+@settings(max_examples=60, derandomize=True)
+@given(data=st.data())
+def test_of_a_file_with_a_damaged_byte_no_more_is_accepted_than_pyarrow_reads(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    whole = io.BytesIO()
+    table = pa.table({"id": list(range(20)), "email": [f"customer{n}@example.com" for n in range(20)]})
+    pq.write_table(table, whole, row_group_size=7, compression=data.draw(st.sampled_from(["none", "zstd"])))
+    content = bytearray(whole.getvalue())
+    content[data.draw(st.integers(8, len(content) - 1))] ^= data.draw(st.sampled_from([1, 0x80, 0xFF]))
+    path = tmp_path_factory.getbasetemp() / "property.parquet"
+    path.write_bytes(content)
+    try:
+        expected = pq.read_table(io.BytesIO(bytes(content))).to_pylist()
+    except (pa.ArrowException, OSError, ValueError):
+        expected = None
+    try:
+        items = read(str(path))
+    except (BikInputError, BikStorageError):
+        return
+    accepted = [item.raw for item in items if item.problem is None]
+    if expected is None:
+        assert len(accepted) < len(items)
+    else:
+        assert len(items) == len(expected)
+        assert all(row in expected for row in accepted)

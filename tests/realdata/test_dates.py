@@ -133,7 +133,10 @@ def test_s19_the_export_of_ga4(shop: Shop) -> None:
 
 
 def test_s27_the_export_of_woocommerce(shop: Shop) -> None:
-    header = "order_number,order_date,billing_first_name,billing_last_name,billing_email,billing_phone,order_total,customer_note,Product Item 1 Name,Product Item 1 SKU,meta:wpml_language"
+    header = (
+        "order_number,order_date,billing_first_name,billing_last_name,billing_email,billing_phone,order_total,"
+        "customer_note,Product Item 1 Name,Product Item 1 SKU,meta:wpml_language"
+    )
     row = (
         'W-17,2026-01-15 04:48:06,Kavya,Nair,kavya@example.com,098123 45670,"1,250.00","Ring ""twice""\r\nplease",,,hi'
     )

@@ -47,9 +47,6 @@ ZIP = zipped(**{"orders.csv": CSV * 50})
 XLSX = zipped(**{"[Content_Types].xml": "<x/>" * 200, "xl/worksheets/sheet1.xml": CSV * 50})
 
 
-# K3: headers and keys
-
-
 def test_s04_a_key_that_is_null_may_be_left_out_whatever_the_order_of_the_rows(shop: Shop) -> None:
     mapping = EventMapping(
         event_name="ordered", email="email", phone_number="mobile", properties={"coupon": "coupon", "id": "id"}
@@ -98,8 +95,6 @@ def test_k3_a_key_that_no_row_has_is_a_mistake(shop: Shop) -> None:
     assert outcome.error is not None
     assert "the nearest is 'Email'" in outcome.error
 
-
-# K10: JSON of every shape
 
 OBJECTS = [json.dumps(row) for row in ROWS]
 
@@ -179,9 +174,6 @@ def test_k10_a_file_that_is_cut_short_is_never_a_whole_one(shop: Shop) -> None:
         assert "cut short" in (outcome.error or "")
 
 
-# K11: what is no text
-
-
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
@@ -236,9 +228,6 @@ def test_s24_k11_what_is_something_else_is_one_error_that_says_what(
 def test_k11_a_file_that_holds_nothing_is_nothing_to_send(shop: Shop, name: str, content: str | bytes) -> None:
     outcome = shop.send(shop.file(name, content), ORDERS)
     assert (outcome.error, outcome.report["read"]) == (None, 0)
-
-
-# K14: dialects
 
 
 def test_s15_the_letters_of_windows(shop: Shop) -> None:
@@ -300,9 +289,6 @@ def test_k14_rows_that_are_too_long_or_too_short_are_rejected_alone(shop: Shop) 
     outcome = shop.send(shop.file("orders.csv", text), ORDERS)
     assert outcome.properties == [{"id": "1\n2"}]
     assert outcome.reasons == ["unparsable", "email_invalid", "unparsable"]
-
-
-# s31: names
 
 
 @pytest.mark.parametrize(

@@ -128,7 +128,7 @@ def test_k9_values_of_numpy_and_exact_decimals(shop: Shop) -> None:
     assert [row["id"] for row in sent.properties] == [5, 0.5, True, "x", "2026-01-05T00:00:00.000Z", 12.5]
     nulls = [np.float64("nan"), pd.NA, pd.NaT, Decimal("NaN"), np.datetime64("NaT")]
     assert shop.send([{"email": "kavya@example.com", "id": value} for value in nulls], BY_EMAIL).properties == [{}] * 5
-    too_large = [2**53 + 1, Decimal("9007199254740993"), Decimal("1e400"), np.uint64(2**63), float("inf")]
+    too_large = [2**53 + 1, Decimal(9007199254740993), Decimal("1e400"), np.uint64(2**63), float("inf")]
     outcome = shop.send([{"email": "kavya@example.com", "id": value} for value in too_large], BY_EMAIL)
     assert outcome.reasons == [*["integer_too_large"] * 4, "number_not_finite"]
 
