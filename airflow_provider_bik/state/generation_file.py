@@ -11,6 +11,7 @@ import zlib
 from collections import deque
 from collections.abc import Iterable, Iterator
 from datetime import UTC, tzinfo
+from itertools import chain, count
 from typing import IO
 
 import msgspec
@@ -28,7 +29,7 @@ INPUT = "input.ndjson.gz"
 """The name of the file in the folder of its generation."""
 
 _VERSION = 1
-_BLOCK_BYTES = 256 * 1024
+_BLOCK_BYTES = 64 * 1024
 _LINES_AT_ONCE = 500
 _GZIP = 31  # zlib's word for gzip's header and checksum
 
@@ -72,8 +73,8 @@ class _Skipped(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=3):
     location: str
 
 
-_encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(_Sent | _Rejected | _Skipped).decode
+_encode_lines = msgspec.json.Encoder().encode_lines
+_decode_lines = msgspec.json.Decoder(_Sent | _Rejected | _Skipped).decode_lines
 
 
 class GenerationFile:
@@ -100,9 +101,9 @@ class GenerationFile:
         """
         try:
             with self._folder.open(INPUT) as file:
-                lines = _lines(file)
-                header = msgspec.json.decode(next(lines, b""), type=_Header)
-                deque(lines, maxlen=0)
+                texts = _texts(file)
+                header = msgspec.json.decode(next(texts, b"").partition(b"\n")[0], type=_Header)
+                deque(texts, maxlen=0)
         except (FileNotFoundError, zlib.error, msgspec.DecodeError):
             return None
         return header.fingerprint if header.generation == self._generation and header.version == _VERSION else None
@@ -118,7 +119,7 @@ class GenerationFile:
             BikStorageError: It cannot be written.
         """
         header = _Header(version=_VERSION, generation=self._generation, fingerprint=fingerprint)
-        self._folder.write(INPUT, _zipped(header, (_encode(_line(event, self._zone)) for event in events)))
+        self._folder.write(INPUT, _zipped(header, (_line(event, self._zone) for event in events)))
 
     def read(self) -> Iterator[InputEvent]:
         """The events, as they were written.
@@ -129,10 +130,10 @@ class GenerationFile:
         problem = ""
         try:
             with self._folder.open(INPUT) as file:
-                lines = _lines(file)
-                next(lines, None)
-                for position, line in enumerate(lines):
-                    yield _event(position, _decode(line))
+                texts = _texts(file)
+                behind_header = next(texts, b"").partition(b"\n")[2]
+                lines = chain.from_iterable(map(_decode_lines, chain([behind_header], texts)))
+                yield from map(_event, count(), lines)
         except FileNotFoundError:
             problem = "is gone"
         except (zlib.error, msgspec.DecodeError):
@@ -153,15 +154,15 @@ class GenerationFile:
         self._folder.remove([INPUT])
 
 
-def _zipped(header: _Header, lines: Iterable[bytes]) -> Iterator[bytes]:
+def _zipped(header: _Header, lines: Iterable[_Sent | _Rejected | _Skipped]) -> Iterator[bytes]:
     """Fast rather than small: it lives for minutes."""
-    zipper, waiting = zlib.compressobj(level=1, wbits=_GZIP), [_encode(header)]
+    zipper, waiting = zlib.compressobj(level=1, wbits=_GZIP), list[msgspec.Struct]([header])
     for line in lines:
         waiting.append(line)
         if len(waiting) >= _LINES_AT_ONCE:
-            yield zipper.compress(b"\n".join(waiting) + b"\n")
+            yield zipper.compress(_encode_lines(waiting))
             waiting.clear()
-    yield zipper.compress(b"\n".join(waiting) + b"\n" if waiting else b"") + zipper.flush()
+    yield zipper.compress(_encode_lines(waiting)) + zipper.flush()
 
 
 def _line(event: InputEvent, zone: tzinfo) -> _Sent | _Rejected | _Skipped:
@@ -210,11 +211,14 @@ def _event(position: int, line: _Sent | _Rejected | _Skipped) -> InputEvent:
     )
 
 
-def _lines(file: IO[bytes]) -> Iterator[bytes]:
+def _texts(file: IO[bytes]) -> Iterator[bytes]:
+    """The text of the file, whole lines at a time."""
     unzip, rest = zlib.decompressobj(_GZIP), b""
     while block := file.read(_BLOCK_BYTES):
-        *lines, rest = (rest + unzip.decompress(block)).split(b"\n")
-        yield from lines
+        text = rest + unzip.decompress(block)
+        end = text.rfind(b"\n") + 1
+        yield text[:end]
+        rest = text[end:]
     if rest or not unzip.eof:
         message = "the file ends too early"
         raise zlib.error(message)
