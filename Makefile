@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 IN_PARALLEL := --numprocesses 3 --dist loadscope
 PIP := PIP_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 
-.PHONY: demo test check docs dist compat storm bench constraints clean
+.PHONY: demo test check docs tables dist compat storm bench constraints clean
 
 demo: $(READY)
 	$(BIN)/python -m demo
@@ -24,6 +24,10 @@ check: $(READY)
 docs: $(READY)
 	$(BIN)/python -m sphinx --fail-on-warning --quiet --builder html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
+
+# Writes what the code knows better into the tables of the pages.
+tables: $(READY)
+	$(BIN)/python -m docs.tables
 
 # Kills workers 1500 times; takes about half an hour.
 storm: $(READY)
@@ -48,10 +52,9 @@ dist: $(READY)
 compat:
 	$(PYTHON) -m venv build/airflow-2
 	PIP_CONSTRAINT=constraints-airflow-2.txt build/airflow-2/bin/python -m pip install --quiet "apache-airflow<3" \
-	  --editable ".[parquet,sandbox,zstd]" hypothesis jsonschema pandas pytest pytest-timeout pytest-xdist
+	  --editable ".[parquet,sandbox,zstd]" hypothesis jsonschema pandas polars pytest pytest-timeout pytest-xdist
 	build/airflow-2/bin/python -m pytest -p no:cacheprovider $(IN_PARALLEL) -W default::PendingDeprecationWarning \
-	  tests/compat tests/events tests/hooks tests/operators/test_send_events.py tests/operators/test_delivery_id.py \
-	  tests/sources tests/test_windows.py
+	  tests/compat tests/events tests/hooks tests/inputs tests/operators/test_send_events.py tests/test_windows.py
 
 # Renews constraints.txt: the newest versions that go together, installed without it.
 constraints:

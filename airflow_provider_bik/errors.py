@@ -5,9 +5,9 @@ The tree, and what a retry of the task can do about each::
     BikError
     ├── BikConfigError            a Connection or an argument is wrong           no: fix it first
     ├── BikEventError             an event breaks BIK's contract or BIK rejected it  no: fix the event
-    ├── BikInputError             the input is nothing that holds events         no: fix the input
+    ├── BikInputError             the input cannot be read, however often it is tried  no: fix the input
     ├── BikStorageError           a file cannot be read or written               yes, once the storage is back
-    ├── BikDatabaseError          the database did not give its rows             yes, once it answers
+    ├── BikDatabaseError          the database could not be read                 yes, once it answers
     ├── BikInputChangedError      a retry reads another input than the first try no: restore the input, or start over
     ├── BikAlreadyDeliveredError  an earlier run has delivered all of it         no: that is what was asked for
     ├── BikOverlapError           an unfinished delivery holds a part of the window  yes, once that one has ended
@@ -62,11 +62,11 @@ class BikConfigError(BikError):
 
 
 class BikEventError(BikError):
-    """One event breaks the contract, or BIK refused it; the text names the reason code, never the value."""
+    """One event breaks the contract, or BIK rejected it; the text names the reason code, never the value."""
 
 
 class BikInputError(BikError):
-    """The input is not what the operator takes."""
+    """The input cannot be read, however often the task is retried."""
 
 
 class BikStorageError(BikError):
@@ -86,7 +86,7 @@ class BikInputChangedError(BikError):
 
 
 class BikAlreadyDeliveredError(BikError):
-    """An earlier run has completed this delivery, which ``if_delivered="fail"`` makes an error. Nothing was sent."""
+    """An earlier run has completed this delivery, which ``if_delivered="refuse"`` makes an error. Nothing was sent."""
 
 
 class BikOverlapError(BikError):

@@ -7,7 +7,6 @@ its parts again, each time one more; what is left of the whole is sending.
 from __future__ import annotations
 
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -22,10 +21,9 @@ import msgspec
 from benchmarks.contestants import MAPPING, Job, airflow_environment, this_package
 from benchmarks.database import database
 from benchmarks.made_events import QUERY, SQL
+from benchmarks.one import peak_memory
 
 __all__ = ["main"]
-
-_UNITS_PER_MB = 1024 * 1024 if sys.platform == "darwin" else 1024
 
 PARTS = ("query", "events", "extraction", "reading")
 """The query alone; then with mapping and contract; then into the generation's file; and that file read."""
@@ -132,9 +130,9 @@ def measure(directory: str, rows: int) -> None:
     from airflow_provider_bik.transfers.query_input import query_events  # noqa: PLC0415 - see above
 
     job = Job(kind=SQL, path=Path(f"orders_{rows}"), url="", concurrency=8, state=Path(directory, "state"))
-    before = _peak()
+    before = peak_memory()
     whole = _timed(lambda: this_package(job))
-    peak = _peak()
+    peak = peak_memory()
     encoder = Encoder(contract=Contract(now=datetime.now(UTC), reading=Reading()), mapping=EventMapping.of(MAPPING))
     file = GenerationFile(Folder(f"{directory}/again"), "again")
 
@@ -166,10 +164,6 @@ def _timed(work: Callable[[], object]) -> Step:
 def _exhaust(items: Iterable[object]) -> None:
     for _ in items:
         pass
-
-
-def _peak() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _UNITS_PER_MB
 
 
 if __name__ == "__main__":

@@ -1,26 +1,18 @@
-"""Sphinx: the documentation of the provider, in Markdown. The tables of `code_tables` are read from the code."""
+"""Sphinx: the Markdown of this folder as HTML. The pages are written to be read as Markdown first."""
 
 from __future__ import annotations
 
-import os
+import hashlib
+import re
+import shutil
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE.parent)]
+sys.path.insert(0, str(HERE.parent))
 
-# Airflow writes a configuration file when it is imported, and a build of the documentation has no business in $HOME.
-_HOME = tempfile.TemporaryDirectory(prefix="airflow-home-", ignore_cleanup_errors=True)
-os.environ.setdefault("AIRFLOW_HOME", _HOME.name)
-
-from code_tables import TABLES  # noqa: E402 - it imports Airflow, which needs the lines above
-from docutils import nodes  # noqa: E402 - as above
-from docutils.statemachine import StringList  # noqa: E402 - as above
-from sphinx.util.docutils import SphinxDirective  # noqa: E402 - as above
-
-from airflow_provider_bik import __version__  # noqa: E402 - as above
+from airflow_provider_bik import __version__  # noqa: E402 - it needs the line above
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -41,23 +33,43 @@ html_show_copyright = False
 html_show_sourcelink = False
 html_copy_source = False
 
+NAVIGATION = {
+    "index": {
+        "Use": "connection operator mapping from-your-export sql inputs state dags sandbox",
+        "Know": "reliability events delivery errors",
+        "Change": "code-map benchmarks design/index",
+    },
+    "design/index": {
+        "": "record-and-generations query-by-file one-encoding-path performance identity answers rejected-batches "
+        "pacing asyncio wrapped-events",
+    },
+}
+"""The pages in order. It stands here, because a table of contents for Sphinx is noise to a reader of the Markdown."""
 
-class CodeTable(SphinxDirective):
-    """``{code-table} name``: one of the tables of `code_tables`."""
+_MERMAID = re.compile(r"^```mermaid\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
-    required_arguments = 1
 
-    def run(self) -> list[nodes.Node]:
-        """Read the table from the code, as Markdown, and let the parser of the page read that."""
-        name = self.arguments[0]
-        if name not in TABLES:
-            message = f"no table {name!r}; there are {', '.join(TABLES)}"
-            raise self.error(message)
-        box = nodes.container()
-        self.state.nested_parse(StringList(TABLES[name](), source=f"code_tables.{name}"), self.content_offset, box)
-        return box.children
+def picture_of(mermaid: str) -> Path:
+    """The file that holds a picture, drawn by ``python -m docs.pictures``; its name says what it was drawn from."""
+    return HERE / "images" / f"mermaid-{hashlib.sha256(mermaid.encode()).hexdigest()[:12]}.svg"
+
+
+def _for_sphinx(_: Sphinx, page: str, source: list[str]) -> None:
+    for caption, pages in NAVIGATION.get(page, {}).items():
+        option = f":caption: {caption}\n" if caption else ""
+        listed = "\n".join(pages.split())
+        source[0] += f"\n\n```{{toctree}}\n:hidden:\n{option}\n{listed}\n```\n"
+    up = "../" * page.count("/")
+    source[0] = _MERMAID.sub(lambda found: f"![]({up}images/{picture_of(found[1]).name})", source[0])
+
+
+def _copy_pictures(app: Sphinx, error: Exception | None) -> None:
+    """Sphinx does not look into HTML, where the pictures for light and dark stand."""
+    if error is None:
+        shutil.copytree(HERE / "images", Path(app.outdir) / "images", dirs_exist_ok=True)
 
 
 def setup(app: Sphinx) -> None:
-    """Teach Sphinx the directive."""
-    app.add_directive("code-table", CodeTable)
+    """Teach Sphinx what the Markdown does not say for it."""
+    app.connect("source-read", _for_sphinx)
+    app.connect("build-finished", _copy_pictures)

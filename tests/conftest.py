@@ -12,6 +12,10 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from tests.s3 import s3, s3_server
+
+__all__ = ["s3", "s3_server"]
+
 REPOSITORY = Path(__file__).parent.parent
 
 # One home for each process: pytest-xdist runs several of them, and SQLite has one writer.

@@ -273,7 +273,7 @@ def s3_server() -> Iterator[S3]:
 
 @pytest.fixture
 def s3(s3_server: S3) -> Iterator[S3]:
-    """An empty store for one test. A module that wants it imports it, and `s3_server`."""
+    """An empty store for one test."""
     yield s3_server
     s3_server.faults = S3Faults()
     s3_server.start()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 import json
+import os
 import subprocess
 import sys
 from importlib.resources import files
@@ -48,3 +50,32 @@ def test_the_form_of_older_airflow_says_the_same() -> None:
     older = BikHook.get_ui_field_behaviour()
     assert older["relabeling"] == form["relabeling"]
     assert older["hidden_fields"] == form["hidden-fields"]
+
+
+@pytest.mark.parametrize("module", ["operators", "hooks", "transfers"])
+def test_every_module_that_is_named_can_be_imported(module: str) -> None:
+    for listed in get_provider_info()[module]:
+        for name in [listed["python-module"]] if "python-module" in listed else listed["python-modules"]:
+            assert importlib.import_module(name).__doc__
+
+
+def airflow_config(*arguments: str, **environment: str) -> str:
+    """What a real `airflow config` command says."""
+    command = [sys.executable, "-m", "airflow", "config", *arguments]
+    # Airflow keeps what it has read of a configuration file in its home.
+    done = subprocess.run(
+        command, check=True, capture_output=True, text=True, timeout=120, env={**os.environ, **environment}
+    )
+    return done.stdout
+
+
+def test_airflow_knows_the_options_with_their_defaults_and_from_the_environment() -> None:
+    assert airflow_config("get-value", "bik", "keep_days").strip().splitlines()[-1] == "30"
+    given = {"AIRFLOW__BIK__STATE_PATH": "s3://aws_default@bucket/bik", "AIRFLOW__BIK__KEEP_DAYS": "7"}
+    assert (
+        airflow_config("get-value", "bik", "state_path", **given).strip().splitlines()[-1]
+        == given["AIRFLOW__BIK__STATE_PATH"]
+    )
+    assert airflow_config("get-value", "bik", "keep_days", **given).strip().splitlines()[-1] == "7"
+    listed = airflow_config("list", "--section", "bik", "--include-descriptions")
+    assert "Folder at any object storage that all workers reach" in listed

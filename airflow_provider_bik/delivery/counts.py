@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
@@ -15,7 +15,7 @@ from airflow_provider_bik.events.item import EncodedEvent, InputEvent
 from airflow_provider_bik.events.pipeline import Pipeline
 from airflow_provider_bik.events.reasons import Reason, Rejection
 
-__all__ = ["MAX_RANGES", "Counts", "NoRejectedSink", "Outcomes", "RejectedEvent", "RejectedSink"]
+__all__ = ["MAX_RANGES", "Counts", "NoRejectedSink", "Outcomes", "RejectedEvent", "RejectedSink", "grouped_text"]
 
 MAX_EXAMPLES = 5
 """Locations named for each reason."""
@@ -39,6 +39,7 @@ class Counts(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         dropped_nulls: Null values left out of events.
         dropped_created_at: Events whose date was left out, as the user asked.
         dropped_identities: Events whose e-mail address or telephone number was left out, by the reason.
+        dropped_identity_examples: The first few locations of each of these reasons.
         possible_duplicates: Positions of events that may have reached BIK more than once.
         resent_after_rejection: Positions of events sent again, in smaller batches, because BIK rejected a batch. They
             are duplicates only if BIK stores a part of a batch that it rejects, which its documentation leaves open.
@@ -55,6 +56,7 @@ class Counts(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     dropped_nulls: int = 0
     dropped_created_at: int = 0
     dropped_identities: dict[Reason, int] = msgspec.field(default_factory=dict)
+    dropped_identity_examples: dict[Reason, list[str]] = msgspec.field(default_factory=dict)
     possible_duplicates: Intervals = msgspec.field(default_factory=Intervals)
     resent_after_rejection: Intervals = msgspec.field(default_factory=Intervals)
     requests: int = 0
@@ -72,6 +74,24 @@ class Counts(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         """Events that did not go out or that BIK rejected."""
         return sum(self.reasons.values())
 
+    def warnings(self) -> list[str]:
+        """What everybody should know although nothing is rejected for it; sentences without values."""
+        said = []
+        total = sum(self.dropped_identities.values())
+        if total:
+            reasons = grouped_text(self.dropped_identities, self.dropped_identity_examples)
+            said.append(
+                f"An e-mail address or telephone number that cannot be used is left out of {total} events, which go "
+                f"out by the other one: {reasons}. With on_bad_identity='reject' they are rejected."
+            )
+        undated = self.pipelines[Pipeline.REALTIME] - self.dropped_created_at
+        if self.pipelines[Pipeline.MIGRATION] and undated > 0:
+            said.append(
+                f"{undated} of {self.passed} events had no date and went out as realtime, beside others with a date. "
+                "If all are history, use pipeline='migration', which rejects what has no date."
+            )
+        return said
+
     def copy(self) -> Counts:
         """A copy that does not change any more, with ranges few enough to be written down."""
         return msgspec.structs.replace(
@@ -80,6 +100,9 @@ class Counts(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
             reasons=dict(self.reasons),
             examples={reason: list(locations) for reason, locations in self.examples.items()},
             dropped_identities=dict(self.dropped_identities),
+            dropped_identity_examples={
+                reason: list(locations) for reason, locations in self.dropped_identity_examples.items()
+            },
             possible_duplicates=Intervals(self.possible_duplicates.coarse(MAX_RANGES)),
             resent_after_rejection=Intervals(self.resent_after_rejection.coarse(MAX_RANGES)),
         )
@@ -89,22 +112,32 @@ class Counts(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         counts = self.copy()
         counts.pipelines = _no_events() | counts.pipelines
         counts.dropped_nulls = counts.dropped_created_at = counts.planned_requests = 0
-        counts.dropped_identities = {}
+        counts.dropped_identities, counts.dropped_identity_examples = {}, {}
         return counts
 
-    def note_dropped(self, encoded: EncodedEvent) -> None:
-        """Count what was left out of an event."""
+    def note_dropped(self, encoded: EncodedEvent, location: str) -> None:
+        """Count what was left out of an event that goes out."""
         self.dropped_nulls += encoded.dropped_nulls
         self.dropped_created_at += encoded.dropped_created_at
         if (reason := encoded.dropped_identity) is not None:
-            self.dropped_identities[reason] = self.dropped_identities.get(reason, 0) + 1
+            _note(self.dropped_identities, self.dropped_identity_examples, reason, location)
 
     def note_rejected(self, reason: Reason, location: str) -> None:
         """Count one rejected event."""
-        self.reasons[reason] = self.reasons.get(reason, 0) + 1
-        examples = self.examples.setdefault(reason, [])
-        if len(examples) < MAX_EXAMPLES:
-            examples.append(location)
+        _note(self.reasons, self.examples, reason, location)
+
+
+def grouped_text(counts: Mapping[Reason, int], examples: Mapping[Reason, Sequence[str]]) -> str:
+    """The reasons, the most frequent first, with the first few locations."""
+    ordered = sorted(counts.items(), key=lambda item: -item[1])
+    return "; ".join(f"{count} x {reason.value} (at {', '.join(examples[reason])})" for reason, count in ordered)
+
+
+def _note(counts: dict[Reason, int], examples: dict[Reason, list[str]], reason: Reason, location: str) -> None:
+    counts[reason] = counts.get(reason, 0) + 1
+    first = examples.setdefault(reason, [])
+    if len(first) < MAX_EXAMPLES:
+        first.append(location)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -100,7 +100,7 @@ class Intake:
             if isinstance(result, EncodedEvent):
                 essences.append(result.body)
                 if result.dropped_nulls or result.dropped_created_at or result.dropped_identity is not None:
-                    counts.note_dropped(result)
+                    counts.note_dropped(result, event.location)
             else:
                 essences.append(b"-" if result is None else b"!" + result.reason.value.encode())
         if essences:
@@ -155,7 +155,7 @@ class Intake:
         return BikInputChangedError(
             "The input is not the one that an earlier try of this delivery has sent from: among its first "
             f"{self._resume_from.digest_to} events, {how}, or an argument that shapes them has changed. Nothing was "
-            "sent in this try, and a retry cannot help. Restore the input and clear the task to go on; or, to start "
-            "over, remove the delivery's record under state_path (without one, the key bik_delivery in the Storage "
-            "tab), which sends the confirmed events again."
+            "sent in this try, and a retry cannot help. To go on, restore the input and clear the task. To begin anew "
+            "with the input as it is now, clear the task with if_delivered='resend', the default: every event then "
+            "counts as a possible duplicate."
         )

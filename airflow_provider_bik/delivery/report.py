@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TypedDict
 
 from airflow_provider_bik.delivery.answer_handling import StopReason
-from airflow_provider_bik.delivery.counts import MAX_RANGES, Counts
+from airflow_provider_bik.delivery.counts import MAX_RANGES, Counts, grouped_text
 from airflow_provider_bik.delivery.intervals import Intervals
 from airflow_provider_bik.delivery.settings import parse_max_rejected
 from airflow_provider_bik.errors import BikDeliveryIncompleteError, BikEndpointError, BikError, BikTooManyRejectedError
+from airflow_provider_bik.events.reasons import Reason
 
 __all__ = ["DeliveryReport", "ReportDict", "empty_report", "ranges", "task_error"]
 
@@ -39,6 +41,7 @@ class ReportDict(TypedDict):
     dropped_nulls: int
     dropped_created_at: int
     dropped_identities: dict[str, int]
+    dropped_identity_examples: dict[str, list[str]]
     requests: int
     failed_requests: int
     planned_requests: int
@@ -138,7 +141,7 @@ class DeliveryReport:
             "complete": self.complete,
             "pipelines": {pipeline.value: count for pipeline, count in counts.pipelines.items()},
             "reasons": {reason.value: count for reason, count in sorted(counts.reasons.items())},
-            "examples": {reason.value: list(locations) for reason, locations in sorted(counts.examples.items())},
+            "examples": _by_code(counts.examples),
             "possible_duplicates": len(counts.possible_duplicates),
             "possible_duplicate_ranges": ranges(counts.possible_duplicates),
             "resent_after_rejection": len(counts.resent_after_rejection),
@@ -147,6 +150,7 @@ class DeliveryReport:
             "dropped_nulls": counts.dropped_nulls,
             "dropped_created_at": counts.dropped_created_at,
             "dropped_identities": {reason.value: count for reason, count in sorted(counts.dropped_identities.items())},
+            "dropped_identity_examples": _by_code(counts.dropped_identity_examples),
             "requests": counts.requests,
             "failed_requests": counts.failed_requests,
             "planned_requests": counts.planned_requests,
@@ -184,10 +188,11 @@ class DeliveryReport:
 
     def reasons_text(self) -> str:
         """The reasons, grouped and counted, with the first few locations; no values."""
-        ordered = sorted(self.counts.reasons.items(), key=lambda item: -item[1])
-        return "; ".join(
-            f"{count} x {reason.value} (at {', '.join(self.counts.examples[reason])})" for reason, count in ordered
-        )
+        return grouped_text(self.counts.reasons, self.counts.examples)
+
+
+def _by_code(examples: Mapping[Reason, list[str]]) -> dict[str, list[str]]:
+    return {reason.value: list(locations) for reason, locations in sorted(examples.items())}
 
 
 def ranges(positions: Intervals) -> list[list[int]]:
@@ -235,8 +240,8 @@ def task_error(
     if report.stop is StopReason.NEARLY_ALL_REJECTED:
         return BikTooManyRejectedError(
             f"BIK at {host} rejects nearly every event, so delivery has stopped early: {report.stop_detail}. {so_far} "
-            f"{report.reasons_text()}. Very likely the mapping is wrong. Fix it; a retry cannot help. To start over, "
-            "remove the delivery's record under state_path and clear the task, which sends the confirmed events again."
+            f"{report.reasons_text()}. Very likely the mapping is wrong. A retry cannot help. Fix it and clear the "
+            "task, which then begins anew: every event counts as a possible duplicate."
         )
     if report.stop is not None or report.unresolved or not report.complete:
         why = f": {report.stop_detail}" if report.stop_detail else ""

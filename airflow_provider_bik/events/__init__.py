@@ -2,6 +2,7 @@
 
 from airflow_provider_bik.events.contract import Contract
 from airflow_provider_bik.events.encoder import Encoder
+from airflow_provider_bik.events.hints import Hints
 from airflow_provider_bik.events.item import EncodedEvent, InputEvent, Item
 from airflow_provider_bik.events.mapping import EventMapping
 from airflow_provider_bik.events.mapping_fields import Column, Constant, Each
@@ -18,6 +19,7 @@ __all__ = [
     "EncodedEvent",
     "Encoder",
     "EventMapping",
+    "Hints",
     "InputEvent",
     "Item",
     "Mode",

@@ -181,9 +181,12 @@ def _boolean(column: Column, _: Reading) -> Cast:
     return convert
 
 
-def _datetime(column: Column, reading: Reading) -> Cast:
-    """Read a time by its format or unit, or as `times` does; one without a zone is in the column's zone."""
-    zone = reading.zone if column.timezone is None else time_zone(column.timezone)
+def _datetime(column: Column, _: Reading) -> Cast:
+    """Read a time by its format or unit, or as `times` does.
+
+    One without a zone is in the column's zone; if there is none, the contract takes it for one in that of the reading.
+    """
+    zone = None if column.timezone is None else time_zone(column.timezone)
 
     def convert(value: object) -> object:
         if isinstance(value, str) and not value.strip():
@@ -191,7 +194,7 @@ def _datetime(column: Column, reading: Reading) -> Cast:
         timestamp = _read_timestamp(value, column)
         if timestamp is None:
             raise _failed(value, column)
-        return localized(timestamp, zone)
+        return timestamp if zone is None else localized(timestamp, zone)
 
     return convert
 

@@ -13,12 +13,13 @@ from typing import Annotated, Any, TypeAlias
 import msgspec
 
 from airflow_provider_bik.events.email import ordinary_email, parse_email
+from airflow_provider_bik.events.hints import Hints
 from airflow_provider_bik.events.item import EncodedEvent
 from airflow_provider_bik.events.phone import is_region, parse_phone, plain_phone
 from airflow_provider_bik.events.pipeline import PipelineRule, Route
 from airflow_provider_bik.events.reading import Reading
 from airflow_provider_bik.events.reasons import Reason, Rejection, RejectionError
-from airflow_provider_bik.events.times import bik_time, in_range, parse_time
+from airflow_provider_bik.events.times import bik_time, check_time, in_range, read_time
 from airflow_provider_bik.events.values import MAX_INTEGER, MAX_VALUES, ValueReader, holds_null, is_null, plain
 
 __all__ = ["FIELDS", "MAX_EVENT_BYTES", "Contract", "EventFields"]
@@ -83,11 +84,13 @@ class Contract:
         now: The aware time at which the run began; what is "the future" and "recent" does not change during a run.
         rule: Realtime or migration.
         reading: How dates, telephone numbers and nulls are understood.
+        hints: Is shown the events.
     """
 
     now: datetime
     rule: PipelineRule = field(default_factory=PipelineRule)
     reading: Reading = field(default_factory=Reading)
+    hints: Hints | None = field(default=None, repr=False, compare=False)
     _timezone: tzinfo = field(init=False, repr=False, compare=False)
     _null_values: frozenset[str] = field(init=False, repr=False, compare=False)
     _nulls: frozenset[str | None] = field(init=False, repr=False, compare=False)
@@ -142,10 +145,14 @@ class Contract:
             raise RejectionError(Reason.FIELD_MISSING, "eventName")
         dropped_nulls = 0
         properties = event.event_properties
+        if self.hints is not None:
+            self.hints.look(_properties(properties))
         if not properties or type(event) is not _PlainFields or holds_null(properties.values(), self._nulls):
             values = ValueReader(self._timezone, self._null_values)
             event.event_properties = values.convert(_properties(properties), "eventProperties")
             dropped_nulls = values.dropped_nulls
+            if values.assumed_zone and self.hints is not None:
+                self.hints.note_zone(self._timezone)
         route = self._route(event)
         body = _to_bytes(event)
         if len(body) > MAX_EVENT_BYTES:
@@ -206,7 +213,7 @@ class Contract:
         if type(created_at) is str and created_at not in self._null_values and (moment := bik_time(created_at)):
             created_at, written = in_range(moment, self.now), created_at
         elif expects_date and (created_at := self._value(created_at)) is not None:
-            created_at = parse_time(created_at, timezone=self._timezone, now=self.now)
+            created_at = self._created_at(created_at)
         if isinstance(created_at, Rejection):
             raise RejectionError(created_at.reason, created_at.detail)
         dated = created_at if expects_date else None
@@ -216,6 +223,12 @@ class Contract:
         created_at, event.is_migration = route.pair(written)
         event.created_at = msgspec.UNSET if created_at is None else created_at
         return route
+
+    def _created_at(self, value: object) -> datetime | Rejection:
+        timestamp = read_time(value)
+        if self.hints is not None and timestamp is not None and timestamp.tzinfo is None:
+            self.hints.note_zone(self._timezone)
+        return check_time(timestamp, value, timezone=self._timezone, now=self.now)
 
     def _value(self, value: object) -> object:
         """The value of a field without its wrapping; None for every word for null, and for blank text."""

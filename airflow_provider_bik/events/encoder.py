@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
 import msgspec
 
 from airflow_provider_bik.events.contract import Contract
+from airflow_provider_bik.events.hints import Hints
 from airflow_provider_bik.events.item import REJECTED_EVENT_KEY, EncodedEvent, InputEvent, Item
 from airflow_provider_bik.events.mapping import EventMapping, Plan, call_to_event, keeps_row
 from airflow_provider_bik.events.mapping_fields import Column, Extractor, Row, RowGroup, extractor, is_empty
@@ -19,6 +21,8 @@ from airflow_provider_bik.events.values import plain
 __all__ = ["Encoder"]
 
 _MAPPING_MISSING = Rejection(reason=Reason.MAPPING_MISSING, detail="a row out of a file of rejected events")
+
+_names_no_number = re.compile(rb"[:,\[]\s*-?(?:NaN|Infinity)\b").search
 
 _decode = msgspec.json.Decoder().decode
 
@@ -54,9 +58,9 @@ class Encoder:
         Each item gives one event and keeps its position, except with a ``group_by``: then the rows of one event give
         one, and positions are counted anew, from 0.
         """
-        if self.mapping is None or self.mapping.group_by is None:
-            return map(self._encode, items)
-        return self._encode_groups(items, self.mapping.group_by)
+        grouped = None if self.mapping is None else self.mapping.group_by
+        events = map(self._encode, items) if grouped is None else self._encode_groups(items, grouped)
+        return events if self.contract.hints is None else _concluded(events, self.contract.hints)
 
     def check_columns(self, columns: Sequence[str], where: str) -> None:
         """Check that the columns which the mapping uses are there.
@@ -70,6 +74,11 @@ class Encoder:
         """
         if self.mapping is not None:
             self.mapping.check_columns(columns, where)
+
+    @property
+    def columns_check(self) -> Callable[[Sequence[str], str], None] | None:
+        """`check_columns`; None without a mapping, for nobody knows then which keys of an event are needed."""
+        return None if self.mapping is None else self.check_columns
 
     @property
     def fingerprint(self) -> str:
@@ -156,6 +165,11 @@ class Encoder:
         return (_unwrapped(item if item.line is None else _decoded(item)) for item in items)
 
 
+def _concluded(events: Iterator[InputEvent], hints: Hints) -> Iterator[InputEvent]:
+    yield from events
+    hints.conclude()
+
+
 def _groups(items: Iterable[Item], key: Extractor, nulls: frozenset[str]) -> Iterator[list[Item]]:
     """Gather the rows that follow each other and have one key.
 
@@ -214,7 +228,7 @@ def _decoded(item: Item) -> Item:
         try:
             raw = _decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            problem = Rejection(reason=Reason.UNPARSABLE, detail="not JSON")
+            problem = Rejection(reason=Reason.UNPARSABLE, detail=_not_json(line))
         else:
             if not isinstance(raw, dict):
                 problem = Rejection(reason=Reason.UNPARSABLE, detail="not a JSON object")
@@ -226,6 +240,10 @@ def _decoded(item: Item) -> Item:
         attempts=item.attempts,
         is_row=item.is_row,
     )
+
+
+def _not_json(line: bytes) -> str:
+    return "not JSON, which has no NaN and no Infinity: write null" if _names_no_number(line) else "not JSON"
 
 
 def _unwrapped(item: Item) -> Item:

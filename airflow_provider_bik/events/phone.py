@@ -22,7 +22,7 @@ _FRACTION = re.compile(r"\+?[0-9]+\.[0-9]{1,2}")
 _SCIENTIFIC = re.compile(r"(\+?)([0-9]+(?:[.,][0-9]+)?[eE]\+?[0-9]{1,2})")
 
 _EXTENSION = re.compile(r"(?:;ext=|[ ,]*(?:ext(?:n|ension)?\.?:?|x\.?|#)) ?[0-9]{1,7}\Z", re.IGNORECASE)
-_WRITTEN = re.compile(r"\(?\+?\(?[0-9](?:[ ().-]{0,3}[0-9])*\)?")
+_WRITTEN = re.compile(r"\(?\+? ?\(?[0-9](?:[ ().-]{0,3}[0-9])*\)?")
 _WITH_SLASH = re.compile(r"(.*[0-9)]) ?/ ?([0-9(].*)")
 _SHORTEST_NUMBER = 6
 """Digits. Where a slash stands between two texts of so many, they may be two numbers."""
@@ -31,6 +31,9 @@ _LONGEST_COUNTRY_CODE = 3
 _MOBILE = (PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE)
 
 _APOSTROPHES = "'\u2018\u2019`"
+
+_FORMULA = re.compile(r'=?"([^"]*)"')
+"""What keeps a spreadsheet from taking text for a number: ``="09812345670"``, also without the sign."""
 _LONGEST = 250
 """Characters; the library reads no longer text."""
 
@@ -46,7 +49,8 @@ def parse_phone(value: object, region: str | None) -> str | Rejection | None:
     """Read a telephone number.
 
     What is no part of a number and cannot be mistaken for one goes first: blanks and invisible marks around it, marks
-    within it, ``tel:``, the apostrophe of a spreadsheet, ``.0``, the exponent of a number that has all its digits.
+    within it, ``tel:``, the apostrophe or ``="…"`` of a spreadsheet, ``.0``, the exponent of a number that has all its
+    digits.
     Digits and signs of full width or of other scripts become those of ASCII. The rest must be digits with ``+``,
     blanks, brackets, dots and hyphens, and is read by ``phonenumbers``:
 
@@ -97,7 +101,10 @@ def _digits(number: float | Decimal) -> str:
 def _cleaned(text: str) -> str:
     if not text.isascii():
         text = "".join(map(_ascii, text))
-    text = text.replace("\t", " ").strip().lstrip(_APOSTROPHES).lstrip()
+    text = text.replace("\t", " ").strip()
+    if quoted := _FORMULA.fullmatch(text):
+        text = quoted[1].strip()
+    text = text.lstrip(_APOSTROPHES).lstrip()
     if text[:4].lower() == "tel:":
         text = text[4:].lstrip()
     if whole := _WHOLE.fullmatch(text):

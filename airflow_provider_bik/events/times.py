@@ -34,6 +34,7 @@ __all__ = [
     "UNITS",
     "Unit",
     "bik_time",
+    "check_time",
     "in_range",
     "localized",
     "parse_time",
@@ -62,6 +63,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCHS = range(int(EARLIEST.timestamp()) * 1_000_000, int(datetime(2100, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000)
 """Microseconds between which the unit of an epoch can be told."""
 
+_FIRST_SERIAL_DATE, _LAST_SERIAL_DATE = 32_874, 73_051
+"""1990-01-01 and 2100-01-01, as spreadsheets count the days."""
+
 _LARGEST_EPOCH = 10**20
 _LONGEST_FRACTION = 100
 
@@ -83,7 +87,7 @@ _TIME = re.compile(
     r"(?:[T ](?P<clock>[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,](?P<fraction>[0-9]{1,9}))?)?)"
     rf"(?: ?(?:(?P<utc>Z|UTC|GMT)|(?P<hours>[+-](?:{_HOURS}))(?::?(?P<minutes>{_MINUTES}))?))?)?"
 )
-_ZONE_NAME = re.compile(rf"{_DATE}[T ][0-9:.,]+ ?\[?[A-Za-z][A-Za-z_/+-]*[0-9]*\]?")
+_ZONE_NAME = re.compile(rf"{_DATE}[T ][0-9:.,]+ ?\[?(?!(?:z|am|pm)\b)[a-z][a-z_/+-]*[0-9]*\]?", re.IGNORECASE)
 _EPOCH_TEXT = re.compile(r"[0-9]{1,19}(?:\.[0-9]+)?")
 
 
@@ -116,7 +120,11 @@ def parse_time(value: object, *, timezone: tzinfo, now: datetime) -> datetime | 
     Returns:
         An aware time, or a rejection that names what is wrong without the value.
     """
-    timestamp = read_time(value)
+    return check_time(read_time(value), value, timezone=timezone, now=now)
+
+
+def check_time(timestamp: datetime | None, value: object, *, timezone: tzinfo, now: datetime) -> datetime | Rejection:
+    """Check what `read_time` has made of a ``createdAt``; the arguments and the outcome are those of `parse_time`."""
     if timestamp is None:
         return _rejected(value)
     if timestamp.tzinfo is not UTC:
@@ -140,7 +148,7 @@ def _rejected(value: object) -> Rejection:
     if isinstance(value, str):
         text = value.strip()
         if _EPOCH_TEXT.fullmatch(text):
-            return _no_unit()
+            return _no_unit(Decimal(text))
         if _ZONE_NAME.fullmatch(text):
             detail = (
                 "createdAt names a time zone; only UTC, GMT, Z and offsets such as +05:30 are read. Leave the name out "
@@ -150,12 +158,14 @@ def _rejected(value: object) -> Rejection:
         detail = "createdAt is text that is neither ISO 8601 nor an epoch"
         return Rejection(reason=Reason.CREATED_AT_INVALID, detail=detail)
     if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
-        return _no_unit()
+        return _no_unit(value)
     return Rejection(reason=Reason.CREATED_AT_INVALID, detail=f"createdAt of type {type(value).__name__}")
 
 
-def _no_unit() -> Rejection:
+def _no_unit(number: float | Decimal) -> Rejection:
     detail = "createdAt is a number that is no time from 1990 on in seconds, milliseconds, microseconds or nanoseconds"
+    if _FIRST_SERIAL_DATE <= number < _LAST_SERIAL_DATE:
+        detail += ". It may be the serial date of a spreadsheet: write it as text, such as 2026-01-05"
     return Rejection(reason=Reason.CREATED_AT_RANGE, detail=detail)
 
 

@@ -118,15 +118,17 @@ class ValueReader:
 
     Attributes:
         dropped_nulls: How many null values were left out so far.
+        assumed_zone: Whether there was a time without a zone.
     """
 
-    __slots__ = ("_null_values", "_timezone", "_values", "dropped_nulls")
+    __slots__ = ("_null_values", "_timezone", "_values", "assumed_zone", "dropped_nulls")
 
     def __init__(self, timezone: tzinfo, null_values: frozenset[str] = frozenset()) -> None:
         self._timezone = timezone
         self._null_values = null_values
         self._values = 0
         self.dropped_nulls = 0
+        self.assumed_zone = False
 
     def convert(self, value: Mapping[Any, Any], path: str, depth: int = 1) -> dict[str, object]:
         """Convert a mapping, key by key, without its nulls.
@@ -225,8 +227,11 @@ class ValueReader:
                 raise RejectionError(Reason.VALUE_TYPE, f"{path} is of type {type(value).__name__}")
 
     def _time(self, value: datetime, path: str) -> str:
+        if not value.tzinfo:
+            self.assumed_zone = True
+            value = value.replace(tzinfo=self._timezone)
         try:
-            return to_bik_text(value if value.tzinfo else value.replace(tzinfo=self._timezone))
+            return to_bik_text(value)
         except OverflowError:
             detail = f"{path} is a time at the end of the calendar, without a UTC form"
             raise RejectionError(Reason.VALUE_TYPE, detail) from None

@@ -28,7 +28,7 @@ from airflow_provider_bik.delivery import (
     task_error,
 )
 from airflow_provider_bik.errors import BikError, BikEventError
-from airflow_provider_bik.events import Contract, Encoder, EventMapping, InputEvent, Mode, PipelineRule, Reading
+from airflow_provider_bik.events import Contract, Encoder, EventMapping, Hints, InputEvent, Mode, PipelineRule, Reading
 from airflow_provider_bik.hooks import old_forms
 from airflow_provider_bik.hooks.connection import ConnectionLike, client_settings
 from airflow_provider_bik.inputs import in_chunks, read_items
@@ -53,7 +53,8 @@ class BikHook(HttpHook):
     hook_name = "BIK"
 
     def __init__(self, bik_conn_id: str = default_conn_name) -> None:
-        super().__init__(method="POST", http_conn_id=bik_conn_id)
+        # Its adapter for that would take the place of the one that knows the time-outs.
+        super().__init__(method="POST", http_conn_id=bik_conn_id, tcp_keep_alive=False)
         self.bik_conn_id = bik_conn_id
         self._settings: ClientSettings | None = None
 
@@ -95,7 +96,7 @@ class BikHook(HttpHook):
         session.headers.update(headers or {})
         for scheme in ("https://", "http://"):
             session.mount(scheme, _WithTimeouts((settings.connect_timeout, settings.read_timeout)))
-        return self._configure_session_from_mount_adapters(session)
+        return session
 
     def send_event(
         self, event: Mapping[str, object], *, pipeline: str | PipelineRule = "auto", reading: Reading | None = None
@@ -151,6 +152,8 @@ class BikHook(HttpHook):
         parse_max_rejected(max_rejected)
         known = None if mapping is None else EventMapping.of(mapping)
         report = self.deliver(self._events(events, pipeline, reading, known), Delivery(sending=sending or Sending()))
+        for warning in report.counts.warnings():
+            self.log.warning("%s", warning)
         if error := task_error(report, max_rejected=max_rejected, host=self.host):
             raise error
         return report
@@ -183,14 +186,14 @@ class BikHook(HttpHook):
 
         return run(work(), interrupted=signal.press)
 
-    @staticmethod
     def _events(
-        events: object, pipeline: str | PipelineRule, reading: Reading | None, mapping: EventMapping | None
+        self, events: object, pipeline: str | PipelineRule, reading: Reading | None, mapping: EventMapping | None
     ) -> Iterator[InputEvent]:
         how = reading or Reading()
         rule = pipeline if isinstance(pipeline, PipelineRule) else PipelineRule(mode=cast("Mode", pipeline))
-        encoder = Encoder(contract=Contract(now=datetime.now(UTC), rule=rule, reading=how), mapping=mapping)
-        return encoder.encode_all(read_items(events, how, encoder.check_columns))
+        contract = Contract(now=datetime.now(UTC), rule=rule, reading=how, hints=Hints(self.log.info))
+        encoder = Encoder(contract=contract, mapping=mapping)
+        return encoder.encode_all(read_items(events, how, encoder.columns_check))
 
     def test_connection(self) -> tuple[bool, str]:
         """Check the Connection against BIK, without sending an event.

@@ -1,4 +1,4 @@
-"""An Airflow Connection becomes `ClientSettings`, or one error that says which field to mend.
+"""An Airflow Connection becomes `ClientSettings`, or one error that says which field to fix.
 
 Airflow validates nothing of what its connection form, a URI or an environment variable holds, so all of it is done
 here.
@@ -7,9 +7,10 @@ here.
 from __future__ import annotations
 
 import ipaddress
+import json
 import math
 from collections.abc import Mapping
-from typing import NoReturn, Protocol
+from typing import Any, NoReturn, Protocol
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -44,9 +45,10 @@ class ConnectionLike(Protocol):
     schema: str | None
     login: str | None
     password: str | None
+    extra: str | None
 
     @property
-    def extra_dejson(self) -> dict[str, object]:
+    def extra_dejson(self) -> dict[str, Any]:
         """The extras."""
 
 
@@ -57,7 +59,7 @@ def client_settings(connection: ConnectionLike) -> ClientSettings:
         BikConfigError: A field is missing or wrong; the text names the Connection and the field, never a secret.
     """
     try:
-        extras = {key: value for key, value in connection.extra_dejson.items() if value not in (None, "")}
+        extras = {key: value for key, value in _extras(connection).items() if value not in (None, "")}
         if unknown := sorted(extras.keys() - EXTRAS.keys()):
             _fail(f"has unknown extras: {', '.join(unknown)}. Known are {', '.join(EXTRAS)}")
         base_url, loopback = _base_url(connection)
@@ -72,8 +74,20 @@ def client_settings(connection: ConnectionLike) -> ClientSettings:
             verify=_verify(extras, loopback=loopback),
         )
     except BikConfigError as error:
-        message = f"Connection {connection.conn_id!r} {error.message}. Nothing was sent; mend the Connection first."
+        message = f"Connection {connection.conn_id!r} {error.message}. Nothing was sent; fix the Connection first."
         raise BikConfigError(message) from None
+
+
+def _extras(connection: ConnectionLike) -> Mapping[str, object]:
+    """The extras; Airflow takes what is no JSON for none, and a proxy or an authority would be gone without a word."""
+    try:
+        found: object = connection.extra_dejson
+        written = json.loads(connection.extra) if connection.extra else {}
+    except ValueError:
+        _fail("has an extra that is not JSON")
+    if not isinstance(found, Mapping) or not isinstance(written, Mapping):
+        _fail("has an extra that is not a JSON object of names and values")
+    return found
 
 
 def _fail(problem: str) -> NoReturn:
@@ -167,14 +181,27 @@ def _verify(extras: Mapping[str, object], *, loopback: bool) -> bool:
 def _proxy(proxy: str | None, base_url: str) -> str | None:
     if proxy is None:
         return None
-    if proxy == "environment":
-        parts = urlsplit(base_url)
-        return None if proxy_bypass(parts.netloc) else getproxies().get(parts.scheme)
+    if proxy != "environment":
+        if not _is_http_url(proxy):
+            _fail("has an extra 'proxy' that is not the URL of an HTTP proxy")
+        return proxy
+    parts = urlsplit(base_url)
+    found = None if proxy_bypass(parts.netloc) else getproxies().get(parts.scheme)
+    if not found:
+        return None
+    # Most programs take a proxy without a scheme.
+    found = found if "://" in found else f"http://{found}"
+    if not _is_http_url(found):
+        _fail(
+            f"asks for the proxy of the worker's environment, and its variable {parts.scheme}_proxy is not the URL of "
+            "an HTTP proxy"
+        )
+    return found
+
+
+def _is_http_url(url: str) -> bool:
     try:
-        parts = urlsplit(proxy)
-        valid = parts.scheme in {"http", "https"} and bool(parts.hostname)
+        parts = urlsplit(url)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
     except ValueError:
-        valid = False
-    if not valid:
-        _fail("has an extra 'proxy' that is not the URL of an HTTP proxy")
-    return proxy
+        return False

@@ -50,7 +50,7 @@ def uncompressed(file: io.BufferedReader, where: str) -> io.BufferedReader:
     """
     start = file.peek()
     if start.startswith(_GZIP):
-        return _buffered(_undamaged(cast("IO[bytes]", gzip.GzipFile(fileobj=file)).read, zlib.error))
+        return _buffered(_undamaged(cast("IO[bytes]", gzip.GzipFile(fileobj=file)).read, zlib.error, gzip.BadGzipFile))
     if is_compressed(start):
         return _unzstd(file, where)
     return file
@@ -83,7 +83,7 @@ def _unzstd(file: io.BufferedReader, where: str) -> io.BufferedReader:
     return _buffered(_undamaged(zstd.ZstdFile(file).read, zstd.ZstdError))
 
 
-def _undamaged(read: Callable[[int], bytes], damage: type[Exception]) -> Callable[[int], bytes]:
+def _undamaged(read: Callable[[int], bytes], *damage: type[Exception]) -> Callable[[int], bytes]:
     def checked(size: int) -> bytes:
         try:
             return read(size)

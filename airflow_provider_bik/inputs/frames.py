@@ -6,7 +6,7 @@ Known by the modules of their classes, so that none of these libraries is import
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -15,7 +15,7 @@ from airflow_provider_bik.errors import BikInputError
 from airflow_provider_bik.events.values import is_null, plain
 from airflow_provider_bik.inputs.tables import ROWS_AT_ONCE, NumberedRow, Table, UnparsableRow
 
-__all__ = ["frame_table", "is_frame"]
+__all__ = ["check_no_column", "frame_table", "is_frame"]
 
 _FRAMES = {
     ("pandas", "DataFrame"): "pandas",
@@ -23,12 +23,33 @@ _FRAMES = {
     ("pyarrow", "Table"): "pyarrow",
     ("pyarrow", "RecordBatch"): "pyarrow",
 }
+_NO_TABLES = {
+    ("pandas", "Series"): "Make a DataFrame of it: series.to_frame().",
+    ("polars", "Series"): "Make a DataFrame of it: series.to_frame().",
+    ("polars", "LazyFrame"): "Give what its collect() returns.",
+    ("pyarrow", "ChunkedArray"): "Give the Table that it is a column of.",
+    ("pyarrow", "Array"): "Give the Table that it is a column of.",
+    ("numpy", "ndarray"): "Make a DataFrame of it: pandas.DataFrame(array).",
+}
+"""What is often taken for a table, with the advice that helps: without it, each value would be taken for a path."""
+
 _AS_THEY_ARE = frozenset({str, int, bool, type(None), date, datetime})
 
 
 def is_frame(value: object) -> bool:
     """Tell whether this is one of them."""
-    return _library(value) is not None
+    return _of(value, _FRAMES) is not None
+
+
+def check_no_column(value: object) -> None:
+    """Refuse a column, an array or a query that has not run.
+
+    Raises:
+        BikInputError: It is one.
+    """
+    if (advice := _of(value, _NO_TABLES)) is not None:
+        message = f"events is of type {type(value).__name__}, which is no table. {advice} A retry cannot help before."
+        raise BikInputError(message)
 
 
 def frame_table(frame: object, where: str) -> Table:
@@ -41,7 +62,7 @@ def frame_table(frame: object, where: str) -> Table:
     Raises:
         BikInputError: A column's label is not text.
     """
-    library = _library(frame)
+    library = _of(frame, _FRAMES)
     if library == "pyarrow":
         from airflow_provider_bik.inputs.parquet import arrow_table  # noqa: PLC0415 - the library is there if its table is
 
@@ -56,16 +77,18 @@ def frame_table(frame: object, where: str) -> Table:
                 "text. A retry cannot help before."
             )
             raise BikInputError(message)
+    if library == "pandas" and (index := [repr(name) for name in given.index.names if isinstance(name, str)]):
+        where = f"{where} (its index {', '.join(index)} is no column; reset_index() makes one of it)"
     blocks = _pandas_blocks(given) if library == "pandas" else _polars_blocks(given)
     rows = (row for block in blocks for row in zip(*block, strict=True))
     return Table(columns=labels, rows=_converted(enumerate(rows, start=1)), where=where)
 
 
-def _library(value: object) -> str | None:
+def _of(value: object, classes: Mapping[tuple[str, str], str]) -> str | None:
     if isinstance(value, str | bytes | dict | list | tuple):
         return None
-    classes = ((kind.__module__.partition(".")[0], kind.__name__) for kind in type(value).__mro__)
-    return next((_FRAMES[kind] for kind in classes if kind in _FRAMES), None)
+    kinds = ((kind.__module__.partition(".")[0], kind.__name__) for kind in type(value).__mro__)
+    return next((classes[kind] for kind in kinds if kind in classes), None)
 
 
 def _pandas_blocks(frame: Any) -> Iterator[list[list[object]]]:  # noqa: ANN401 - a class that is not imported

@@ -79,7 +79,8 @@ def texts_of(
             raise BikInputError(message)
         return _numbered(_at_path(_Source(file), path, name), name)
     if is_array:
-        return _numbered(_arrays(_Source(file)), name)
+        is_nested = text[1:].lstrip(_SPACE).startswith(b"[")
+        return _numbered((_pages if is_nested else _arrays)(_Source(file)), name)
     return _objects_of(file, start, name, check_columns)
 
 
@@ -102,7 +103,7 @@ def _objects_of(
     else:
         second_line = start.partition(b"\n")[2].partition(b"\n")[0]
         is_document = not whole and decode_object(second_line) is None
-    if is_document:
+    if is_document and start.lstrip(_SPACE).startswith(b"{"):
         _refuse_wrapped(start, name, check_columns)
     has_no_lines = bool(objects) and not whole and b"\n" not in start.strip(_SPACE)
     return _behind_each_other(file, name) if spans_lines or has_no_lines else _lines(file, name)
@@ -252,11 +253,39 @@ class _Source:
         self.at += there
         return there
 
+    def need(self, bracket: bytes) -> None:
+        """Take the next byte that is no white space.
+
+        Raises:
+            _BrokenError: It is not this one.
+            EOFError: There is none.
+        """
+        if not self.take(bracket):
+            if not self.text[self.at :].strip(_SPACE):
+                raise EOFError
+            message = "something stands beside the arrays in an array"
+            raise _BrokenError(message)
+
 
 def _arrays(source: _Source) -> Iterator[bytes]:
     """The items of an array, or of several one behind the other, as pages of an API are written."""
     while source.take(b"["):
         yield from _array(source)
+    if source.text[source.at :].strip(_SPACE):
+        message = "something follows its end"
+        raise _BrokenError(message)
+
+
+def _pages(source: _Source) -> Iterator[bytes]:
+    """The items of arrays within an array, as pages of an API are gathered."""
+    while source.take(b"["):
+        is_open = not source.take(b"]")
+        while is_open:
+            source.need(b"[")
+            yield from _array(source)
+            is_open = source.take(b",")
+            if not is_open:
+                source.need(b"]")
     if source.text[source.at :].strip(_SPACE):
         message = "something follows its end"
         raise _BrokenError(message)

@@ -11,18 +11,32 @@ from typing import IO, cast
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from airflow_provider_bik.errors import BikInputError
+from airflow_provider_bik.inputs.formats import format_of
 from airflow_provider_bik.state.storage import storage_errors, storage_path
 
-__all__ = ["check_path", "files_of", "names_of", "opened", "shown"]
+__all__ = ["check_path", "files_of", "names_of", "opened", "shown", "what_is_no_path"]
 
 _PATTERN = re.compile(r"[*?[]")
 _LONGEST_PATH = 4096
 _ADVICE = "Check that the upstream task wrote it where this worker can see it. A retry is safe once it is there."
+_PERSON = re.compile(r"(?:mailto:)?[^/\s@]+@[^/\s@]+\.[^/\s@.]+|\+[0-9 ().-]{6,}")
 _USER = re.compile(r"(?<=://)[^/@]*@")
 
 
+def what_is_no_path(text: str) -> str | None:
+    """Say what a text is that is no path, such as data that an upstream task has returned; None of one that may be."""
+    kind = {"{": "JSON text", "[": "JSON text", "<": "XML or HTML text", '"': "quoted text"}.get(text.lstrip()[:1])
+    if kind is None and len(text.splitlines()) > 1:
+        kind = "several lines of text"
+    if kind is None and len(text) > _LONGEST_PATH:
+        kind = "text"
+    if kind is None and format_of(text) is None and _PERSON.fullmatch(text.strip()):
+        kind = "an e-mail address or a telephone number"
+    return kind
+
+
 def check_path(text: str) -> None:
-    """Refuse text that is no path, such as data that an upstream task has returned as text.
+    """Refuse text that is no path.
 
     Args:
         text: Not repeated in the message.
@@ -30,16 +44,10 @@ def check_path(text: str) -> None:
     Raises:
         BikInputError: It is none.
     """
-    begins = text.lstrip()[:1]
-    if not begins:
+    if not text.strip():
         message = "events is an empty path. Check the template or the upstream task that should have given it."
         raise BikInputError(message)
-    kind = {"{": "JSON text", "[": "JSON text", "<": "XML or HTML text"}.get(begins)
-    if kind is None and len(text.splitlines()) > 1:
-        kind = "several lines of text"
-    if kind is None and len(text) > _LONGEST_PATH:
-        kind = "text"
-    if kind is not None:
+    if (kind := what_is_no_path(text)) is not None:
         message = (
             f"events is {kind} ({len(text)} characters), and not a path. Let the upstream task return the decoded "
             "mappings, or write the text to a file and return its path. Nothing was sent."

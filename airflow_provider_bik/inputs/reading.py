@@ -16,7 +16,7 @@ from airflow_provider_bik.errors import BikInputError
 from airflow_provider_bik.events.item import Item
 from airflow_provider_bik.events.reading import Reading
 from airflow_provider_bik.inputs.files import check_files, read_files
-from airflow_provider_bik.inputs.frames import frame_table, is_frame
+from airflow_provider_bik.inputs.frames import check_no_column, frame_table, is_frame
 from airflow_provider_bik.inputs.paths import files_of
 from airflow_provider_bik.inputs.rejected import item_of
 from airflow_provider_bik.inputs.row_keys import check_keys_of_first
@@ -157,6 +157,7 @@ def _each(items: object) -> Iterator[object]:
 
 
 def _is_iterable(value: object) -> bool:
+    check_no_column(value)
     return (
         isinstance(value, Iterable)
         and not isinstance(value, str | bytes | Mapping | ObjectStoragePath)

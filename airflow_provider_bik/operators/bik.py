@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
@@ -9,10 +10,11 @@ from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_bik.delivery import ReportDict, Sending, parse_max_rejected
 from airflow_provider_bik.errors import BikConfigError, BikError
-from airflow_provider_bik.events import Contract, Encoder, EventMapping, Mode, PipelineRule, Reading
+from airflow_provider_bik.events import Contract, Encoder, EventMapping, Hints, Mode, PipelineRule, Reading
 from airflow_provider_bik.hooks.bik import BikHook
+from airflow_provider_bik.inputs.airflow2_xcom import materialize
 from airflow_provider_bik.operators.delivering import Delivering, Ended, add_reports
-from airflow_provider_bik.operators.event_input import unwrap, wrap
+from airflow_provider_bik.operators.event_input import check_default_args, unwrap, wrap, wrap_in_partial
 from airflow_provider_bik.operators.inputs import EventsInput, Input
 from airflow_provider_bik.operators.task_instance import TaskRun, for_airflow, state_folder, step_aside
 from airflow_provider_bik.state.record import Delivered, IfDelivered
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 __all__ = ["BikSendEventsOperator"]
+
+log = logging.getLogger(__name__)
 
 _TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
@@ -113,8 +117,14 @@ class BikSendEventsOperator(BaseOperator):
         self._stopping = StopSignal()
         self._check()
 
+    @classmethod
+    def partial(cls, **kwargs: Any) -> Any:  # noqa: ANN401 - its class is not the same in all versions of Airflow
+        """As for every operator; event data is wrapped."""
+        return wrap_in_partial(super().partial(**kwargs))
+
     def _check(self) -> None:
         """Find what cannot work while the DAG is parsed; templates are checked when they are rendered."""
+        check_default_args(getattr(self, "_dag", None))
         if isinstance(self.pipeline, str) and "{" not in self.pipeline:
             _rule_of(self.pipeline)
         parse_max_rejected(self.max_rejected)
@@ -147,7 +157,8 @@ class BikSendEventsOperator(BaseOperator):
 
     @events.setter
     def events(self, value: object) -> None:
-        self._events = wrap(value)
+        # Airflow assigns it anew when it has rendered it, and stores what it then reads.
+        self._events = wrap(value, is_rendered=hasattr(self, "_events"))
 
     def execute(self, context: Context) -> ReportDict:
         """Deliver, then say how it ended."""
@@ -169,7 +180,7 @@ class BikSendEventsOperator(BaseOperator):
 
     def _input(self, context: Context) -> Input:  # noqa: ARG002 - other operators need it
         """What is delivered."""
-        return EventsInput(events=unwrap(self.events), reading=self.reading)
+        return EventsInput(events=materialize(unwrap(self.events)), reading=self.reading)
 
     def _rule(self, context: Context) -> PipelineRule:
         """The rule for this run: in an Airflow backfill, ``auto`` means ``migration``."""
@@ -184,7 +195,9 @@ class BikSendEventsOperator(BaseOperator):
             hook=BikHook(self.bik_conn_id),
             given=self._input(context),
             encoder=Encoder(
-                contract=Contract(now=task.attempt.now, rule=self._rule(context), reading=self.reading),
+                contract=Contract(
+                    now=task.attempt.now, rule=self._rule(context), reading=self.reading, hints=Hints(log.info)
+                ),
                 mapping=self.mapping,
             ),
             sending=self.sending,

@@ -98,6 +98,12 @@ class Delivering:
                 "option [bik] state_path, so that they are kept. Nothing was sent."
             )
             raise BikConfigError(message)
+        if self.given.needs_folder and task.folder is None:
+            message = (
+                "What is read is kept in a file until it is delivered. Give a state_path, or set the Airflow option "
+                "[bik] state_path, to a folder that all workers reach. Nothing was sent."
+            )
+            raise BikConfigError(message)
         if stream is None:
             return [Piece(window=None, folder=task.own_folder(), delivery=f"the task {task.attempt.run}")]
         found = self._stream(stream)
@@ -123,9 +129,9 @@ class Delivering:
         documents = piece.folder or self.task.store
         if documents is None:
             log.info("No record is kept, so a retry sends everything again; set state_path.")
-            return self._send(None, piece, Checkpoint(everything_in_doubt=self._past_is_lost()))
+            return self._send(None, piece, Checkpoint(everything_in_doubt=self._past_is_lost(piece)))
         record = DeliveryRecord(documents, piece.delivery, self.task.attempt)
-        in_doubt = piece.everything_in_doubt or (record.find() is None and self._past_is_lost())
+        in_doubt = piece.everything_in_doubt or (record.find() is None and self._past_is_lost(piece))
         self._check_hold(piece, in_doubt=in_doubt)
         self.task.note_record()
         began = record.begin(self.if_delivered, everything_in_doubt=in_doubt, grows=self.given.grows)
@@ -225,6 +231,8 @@ class Delivering:
     def _ended(self, report: DeliveryReport, *, resumable: bool) -> Ended:
         error = task_error(report, max_rejected=self.max_rejected, host=self.hook.host, resumable=resumable)
         log.info("%s", report.summary())
+        for warning in report.counts.warnings():
+            log.warning("%s", warning)
         if error is None and report.rejected:
             kept = f" They are in {report.rejected_path}" if report.rejected_path else ""
             log.warning("Rejected, as allowed: %s.%s", report.reasons_text(), kept)
@@ -244,13 +252,14 @@ class Delivering:
         folder = self.task.folder.folder("streams").folder(safe_name(name))
         return Stream(folder, f"stream {name}", self.task.attempt)
 
-    def _past_is_lost(self) -> bool:
-        lost = self.task.past_is_lost() or (self.given.grows and self.task.has_earlier_run)
+    def _past_is_lost(self, piece: Piece) -> bool:
+        lost = self.task.past_is_lost(piece.folder, in_windows=piece.window is not None)
+        lost = lost or (self.given.grows and self.task.has_earlier_run)
         if lost and self.sending.hold:
             message = (
-                "An earlier try of this task has run, and no record of what it has sent can be found. With "
-                "on_unconfirmed='hold' nothing may be sent twice, so nothing was sent. Restore the record; or find out "
-                "in BIK what has arrived, and send the rest by a task of another name."
+                "An earlier try of this task has run, and under this state_path and stream no record of what it has "
+                "sent can be found. With on_unconfirmed='hold' nothing may be sent twice, so nothing was sent. Restore "
+                "the record; or find out in BIK what has arrived, and send the rest by a task of another name."
             )
             raise BikRecordError(message)
         return lost

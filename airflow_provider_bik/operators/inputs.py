@@ -27,6 +27,10 @@ class Input(Protocol):
     def grows(self) -> bool:
         """Whether each run delivers what has come since the last one, under one name."""
 
+    @property
+    def needs_folder(self) -> bool:
+        """Whether it keeps in a file what it has read, so that a state path is needed."""
+
     def open(self, generation: OpenGeneration | None, window: Window | None, encoder: Encoder) -> Iterator[InputEvent]:
         """Make its events ready, and give them in order.
 
@@ -58,10 +62,11 @@ class EventsInput:
 
     can_trim: ClassVar[bool] = False
     grows: ClassVar[bool] = False
+    needs_folder: ClassVar[bool] = False
 
     def open(self, generation: OpenGeneration | None, window: Window | None, encoder: Encoder) -> Iterator[InputEvent]:  # noqa: ARG002 - as the protocol has it
         """As `Input.open`."""
-        return encoder.encode_all(read_items(self.events, self.reading, encoder.check_columns))
+        return encoder.encode_all(read_items(self.events, self.reading, encoder.columns_check))
 
     def conclude(self, generation: OpenGeneration) -> None:
         """There is nothing to remove."""

@@ -119,8 +119,12 @@ class TaskRun:
         """Whether a run of the DAG has succeeded before."""
         return bool(self._context.get("prev_start_date_success"))
 
-    def past_is_lost(self) -> bool:
-        """Whether an earlier try may have sent events of which no record tells that this worker can see.
+    def past_is_lost(self, folder: Folder | None, *, in_windows: bool) -> bool:
+        """Whether an earlier try may have sent events that the record of a delivery, which is not there, would name.
+
+        Args:
+            folder: Where that record would be; None if it would be in the task state store, or nowhere.
+            in_windows: Whether the delivery is a window of its stream.
 
         Raises:
             BikRecordError: The record is where this worker cannot reach it.
@@ -128,18 +132,25 @@ class TaskRun:
         pointer = self._pointer()
         if self.store is None or pointer is None:
             return self._is_later_try
-        if self.folder is None:
+        if folder is None:
             if pointer.folders:
-                raise _out_of_reach(pointer, pointer.folders[0], "state_path is no longer set")
+                raise _out_of_reach(pointer, Folder(pointer.folders[0]), "state_path is no longer set")
             return pointer.kept_here
         if self.store.read(RECORD) is not None:
             # An earlier try had no state_path and kept its record in the store itself.
             return True
-        lost = [name for name in pointer.folders if self._record(Folder(name)).find() is None]
-        for name in lost:
-            if Folder(name).is_local and pointer.worker != _worker():
-                raise _out_of_reach(pointer, name, f"this is worker {_worker()}")
-        return bool(lost)
+        lost = False
+        for other in map(Folder, pointer.folders):
+            record = self._record(other)
+            found = record.find()
+            if found is None and other.is_local and pointer.worker != _worker():
+                raise _out_of_reach(pointer, other, f"this is worker {_worker()}")
+            if found is not None and in_windows and other.parent.path == folder.parent.path:
+                # Another window of the same stream, which knows what overlaps.
+                continue
+            # state_path or stream have changed since.
+            lost = lost or found is None or record.may_have_sent(found)
+        return lost
 
     def note_record(self, folder: Folder | None = None, *, kept_here: bool = False) -> None:
         """Let later tries, on whatever worker, know where the record is.
@@ -225,9 +236,9 @@ def for_airflow(error: BikError) -> AirflowException:
     return (AirflowException if error.retry_can_help else AirflowFailException)(error.message)
 
 
-def _out_of_reach(pointer: _Pointer, folder: str, why: str) -> BikRecordError:
+def _out_of_reach(pointer: _Pointer, folder: Folder, why: str) -> BikRecordError:
     return BikRecordError(
-        f"An earlier try of this task kept its record in {Folder(folder)} on worker {pointer.worker}, and it cannot be "
+        f"An earlier try of this task kept its record in {folder} on worker {pointer.worker}, and it cannot be "
         f"reached: {why}. Nothing was sent in this try, for nobody could tell what would be sent twice. Let the task "
         "run on that worker, or copy the folder to a place that all workers reach and set state_path to it. To begin "
         f"anew, delete the key bik/{POINTER} in the task's Storage tab and clear the task: every event then counts as "

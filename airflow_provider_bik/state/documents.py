@@ -68,7 +68,7 @@ class TaskStateStore:
         return None if value is None else msgspec.json.encode(value)
 
     def names(self, folder: str = "") -> Sequence[str]:  # noqa: ARG002 - as the protocol has it
-        """None: it cannot be listed. Airflow takes nothing from a try that is no longer the newest, so none is hidden."""
+        """None: it cannot be listed, and Airflow takes nothing from a try that is no longer the newest."""
         return ()
 
     def write(self, name: str, content: Iterable[bytes]) -> None:

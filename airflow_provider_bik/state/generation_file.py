@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import zlib
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, tzinfo
-from itertools import chain, count
-from typing import IO
+from itertools import chain
+from typing import IO, TypeAlias
 
 import msgspec
 
@@ -73,8 +73,16 @@ class _Skipped(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=3):
     location: str
 
 
+class _End(msgspec.Struct, array_like=True, frozen=True, tag=4):
+    """What the input itself says of this reading, once it is read."""
+
+    end: msgspec.Raw
+
+
+_Line: TypeAlias = _Sent | _Rejected | _Skipped | _End
+
 _encode_lines = msgspec.json.Encoder().encode_lines
-_decode_lines = msgspec.json.Decoder(_Sent | _Rejected | _Skipped).decode_lines
+_decode_lines = msgspec.json.Decoder(_Line).decode_lines
 
 
 class GenerationFile:
@@ -84,12 +92,16 @@ class GenerationFile:
         folder: Of the generation.
         generation: Its id, which the file repeats.
         zone: In which naive times among rejected rows are read, as the contract does.
+
+    Attributes:
+        end: What `write` was given as ``end``, once `read` has given all events; None if it was given nothing.
     """
 
     def __init__(self, folder: Folder, generation: str, zone: tzinfo = UTC) -> None:
         self._folder = folder
         self._generation = generation
         self._zone = zone
+        self.end: bytes | None = None
 
     def fingerprint(self) -> str | None:
         """What the file's events were shaped by; None if there is no whole file of this generation.
@@ -108,18 +120,28 @@ class GenerationFile:
             return None
         return header.fingerprint if header.generation == self._generation and header.version == _VERSION else None
 
-    def write(self, events: Iterable[InputEvent], fingerprint: str) -> None:
+    def write(
+        self, events: Iterable[InputEvent], fingerprint: str, end: Callable[[], bytes | None] = lambda: None
+    ) -> None:
         """Write the file; it is there whole or, if anything is raised, not at all.
 
         Args:
             events: All of them, in order.
             fingerprint: Of what shapes them.
+            end: What is to be known of this reading and no other, as JSON; called after the last event.
 
         Raises:
             BikStorageError: It cannot be written.
         """
         header = _Header(version=_VERSION, generation=self._generation, fingerprint=fingerprint)
-        self._folder.write(INPUT, _zipped(header, (_line(event, self._zone) for event in events)))
+
+        def lines() -> Iterator[_Line]:
+            for event in events:
+                yield _line(event, self._zone)
+            if (known := end()) is not None:
+                yield _End(end=msgspec.Raw(known))
+
+        self._folder.write(INPUT, _zipped(header, lines()))
 
     def read(self) -> Iterator[InputEvent]:
         """The events, as they were written.
@@ -133,7 +155,11 @@ class GenerationFile:
                 texts = _texts(file)
                 behind_header = next(texts, b"").partition(b"\n")[2]
                 lines = chain.from_iterable(map(_decode_lines, chain([behind_header], texts)))
-                yield from map(_event, count(), lines)
+                for position, line in enumerate(lines):
+                    if isinstance(line, _End):
+                        self.end = bytes(line.end)
+                    else:
+                        yield _event(position, line)
         except FileNotFoundError:
             problem = "is gone"
         except (zlib.error, msgspec.DecodeError):
@@ -154,7 +180,7 @@ class GenerationFile:
         self._folder.remove([INPUT])
 
 
-def _zipped(header: _Header, lines: Iterable[_Sent | _Rejected | _Skipped]) -> Iterator[bytes]:
+def _zipped(header: _Header, lines: Iterable[_Line]) -> Iterator[bytes]:
     """Fast rather than small: it lives for minutes."""
     zipper, waiting = zlib.compressobj(level=1, wbits=_GZIP), list[msgspec.Struct]([header])
     for line in lines:

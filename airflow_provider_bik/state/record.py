@@ -30,6 +30,7 @@ import msgspec
 from airflow_provider_bik.delivery import Checkpoint, ReportDict, empty_report
 from airflow_provider_bik.delivery.intervals import Intervals
 from airflow_provider_bik.errors import BikAlreadyDeliveredError, BikConfigError, BikRecordError, BikSupersededError
+from airflow_provider_bik.events.reasons import Reason
 from airflow_provider_bik.state.documents import Documents
 from airflow_provider_bik.threads import call_in_thread
 
@@ -107,7 +108,7 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         note: The same in words.
         run: The task instance that works, or has worked, at it.
         dag_run: The run that this task instance belongs to.
-        clears: Of its last try; see `Attempt`.
+        clears: Numbers that a clear of the task changes and a retry does not, as its last try saw them.
         owners: Its tries, the newest last; only that one may send.
         began_at: ISO 8601; what is "now" for every event of the generation.
         ended_at: ISO 8601; empty while it is open.
@@ -133,6 +134,11 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     def file(self, name: str) -> str:
         """The name of one of its files, within the record's folder."""
         return f"{self.id}/{name}"
+
+    @property
+    def for_next(self) -> str:
+        """The name of the file for the generation after it, by the try that has delivered it and by no other."""
+        return self.file(f"seen.{self.owners[-1]}.json")
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -235,7 +241,12 @@ class DeliveryRecord:
             BikRecordError, BikStorageError: As for `find`.
             BikSupersededError: Another try began at the same moment.
         """
-        return self._new(self.find(), everything_in_doubt=False, other_events=True)
+        found = self.find()
+        if found is None or found.current.state != "delivered":
+            # Its try had read the record before it was delivered.
+            other = "Another try has taken over what was just delivered"
+            raise self._superseded(other)
+        return self._new(found, everything_in_doubt=False, other_events=True)
 
     def may_have_sent(self, record: Record | None) -> bool:
         """Whether anything of a delivery may have reached BIK, in any of its generations.
@@ -355,7 +366,8 @@ class DeliveryRecord:
         """The number of the last generation from before the record was deleted, and whether there is one."""
         numbers = [number for number, _ in self._generations()]
         if numbers and self.find() is not None:
-            raise self._superseded("Another try began at the same moment")
+            other = "Another try began at the same moment"
+            raise self._superseded(other)
         return max(numbers, default=-1), bool(numbers)
 
     def _take_over(self, found: Record, *, everything_in_doubt: bool, grows: bool) -> OpenGeneration:
@@ -432,6 +444,8 @@ class OpenGeneration:
         is_of_another_run: Whether another run has begun it, and left it open.
         before_first_lease: Called once, after the first lease is written and before anything is sent under it.
         progress: Called after each checkpoint.
+        for_next: What the generation after this one must know of just the reading that this try has made; written down
+            once it is delivered.
     """
 
     def __init__(
@@ -450,6 +464,7 @@ class OpenGeneration:
         self.is_of_another_run = before is not None and before.run != run
         self.before_first_lease: Callable[[], None] = lambda: None
         self.progress: Callable[[Checkpoint], None] = lambda _: None
+        self.for_next: bytes | None = None
         self.latest = self.resume_from
         self._leased = False
 
@@ -506,6 +521,8 @@ class OpenGeneration:
         if not delivered and not pauses:
             # The record stays as it is: the fewer tries replace it, the fewer can undo what another has written.
             return
+        if delivered and self.for_next is not None:
+            self.record.documents.write(found.current.for_next, [self.for_next])
         self.generation = msgspec.structs.replace(
             found.current,
             state="delivered" if delivered else "open",
@@ -536,23 +553,28 @@ def _kept(earlier: list[Generation]) -> list[Generation]:
 
 
 def _may_have_sent(checkpoint: Checkpoint) -> bool:
-    return checkpoint.counts.requests > 0 or bool(len(checkpoint.doubt()))
+    # Of a try that was killed, nobody counts the requests; what it may have sent is in doubt, or given up since.
+    held = checkpoint.counts.reasons.get(Reason.DELIVERY_UNKNOWN, 0)
+    return checkpoint.counts.requests + held > 0 or bool(len(checkpoint.doubt()))
 
 
 def _doubting(base: Checkpoint, others: Iterable[Checkpoint]) -> Checkpoint:
-    """A checkpoint to go on from, that doubts what others of the same generation say was sent.
+    """A checkpoint to go on from, that doubts what others of the same generation say was sent, and names it.
 
     Of those from which it has itself gone on, it knows all of that.
     """
-    in_doubt = Intervals(base.doubt())
+    settled, in_doubt, counts = Intervals(base.settled), Intervals(base.doubt()), base.counts.copy()
     for other in others:
-        for positions in (other.settled, other.doubt()):
-            for start, end in positions:
-                in_doubt.add(start, end)
+        sent = Intervals([*other.settled, *other.doubt()])
+        in_doubt = Intervals([*in_doubt, *sent.without(settled)])
+        # What both may have sent: the other one names what it knew of.
+        twice = other.doubt().without(other.doubt().without(settled)) if other is not base else Intervals()
+        named = [*counts.possible_duplicates, *other.counts.possible_duplicates, *twice]
+        counts = msgspec.structs.replace(counts, possible_duplicates=Intervals(named))
         if other.digest_to > base.digest_to:
             # It covers all that may have been sent.
             base = msgspec.structs.replace(base, digest_to=other.digest_to, digest=other.digest)
-    return msgspec.structs.replace(base, in_doubt=list(in_doubt.without(Intervals(base.settled))))
+    return msgspec.structs.replace(base, in_doubt=list(in_doubt.without(settled)), counts=counts)
 
 
 def _checkpoint_name(owner: str) -> str:

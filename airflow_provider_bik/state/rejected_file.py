@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, tzinfo
 from decimal import Decimal
@@ -25,10 +26,12 @@ REJECTED = "rejected.ndjson"
 PARTS = "rejected*.ndjson"
 """A pattern of the files that hold rejected events, while it has not."""
 
+_PART = re.compile(r"rejected\.[0-9a-f]+-\d+\.ndjson")
 _VERSION = 1
 _BLOCK_BYTES = 256 * 1024
-_DEEPEST = 1000
-"""Levels of a value that are written down; the contract takes far fewer."""
+_DEEPEST = 200
+"""Levels of a value that are written down: far below what Python can descend, and more than the contract takes, so that
+what is cut off cannot be sent by mistake."""
 _ROUGHLY_64_BITS = 2**63
 
 
@@ -94,12 +97,12 @@ class RejectedFile:
         return self._folder.file(REJECTED)
 
     def remove_parts(self) -> None:
-        """Remove what `join` has made one file of.
+        """Remove what `join` has made one file of, and what does not count because its try was killed.
 
         Raises:
             BikStorageError: One cannot be removed.
         """
-        self._folder.remove(self._parts())
+        self._folder.remove(name for name in self._folder.names() if _PART.fullmatch(name))
 
     def _parts(self) -> list[str]:
         counted = (entry.rpartition(":") for entry in self.files)

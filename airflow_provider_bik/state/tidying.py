@@ -17,11 +17,11 @@ __all__ = ["keep_days", "tidy"]
 NEIGHBOURS = 20
 """Other deliveries of the same stream or task that one run looks at, chosen by chance, so that in time all are."""
 
-_OURS = re.compile(
-    r"\.?(?:input\.ndjson\.gz|checkpoint\.[0-9a-f]+\.json|rejected(?:\.[0-9a-f]+-\d+)?\.ndjson|report\.json)"
-    r"(?:\.[\w-]+)?"
-)
-"""Files of this package's own naming, and what a writer of one of them that was killed leaves beside it."""
+_WHOLE = r"(?:input\.ndjson\.gz|checkpoint\.[0-9a-f]+\.json|rejected(?:\.[0-9a-f]+-\d+)?\.ndjson|report\.json)"
+
+_OURS = re.compile(rf"{_WHOLE}|\.{_WHOLE}\.[\w-]+")
+"""Files of this package's own naming, and what a writer of one of them that was killed leaves beside it; not the copy
+that a person saves as ``rejected.ndjson.fixed``."""
 
 
 def keep_days() -> int:

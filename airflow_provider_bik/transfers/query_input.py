@@ -6,7 +6,7 @@ import contextlib
 import logging
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -48,12 +48,13 @@ class QueryInput:
 
     can_trim: ClassVar[bool] = True
     grows: ClassVar[bool] = False
+    needs_folder: ClassVar[bool] = True
 
     def open(self, generation: OpenGeneration | None, window: Window | None, encoder: Encoder) -> Iterator[InputEvent]:
         """As `airflow_provider_bik.operators.inputs.Input.open`.
 
         Raises:
-            BikConfigError: The query is wrong, or there is no place for its rows.
+            BikConfigError: The query is wrong.
             BikDatabaseError: The database does not give its rows.
             BikInputChangedError: An earlier try has sent from another query.
         """
@@ -75,18 +76,11 @@ class QueryInput:
 
 
 def generation_file(generation: OpenGeneration) -> GenerationFile:
-    """The file of a generation.
-
-    Raises:
-        BikConfigError: State is kept where no file can be.
-    """
+    """The file of a generation; its record lies in a folder, as `QueryInput.needs_folder` demands."""
     documents = generation.record.documents
     if not isinstance(documents, Folder):
-        message = (
-            "The rows of a query are kept in a file until they are delivered. Give a state_path, or set the Airflow "
-            "option [bik] state_path, to a folder that all workers reach. Nothing was sent."
-        )
-        raise BikConfigError(message)
+        message = f"{documents} cannot hold the rows of a query."
+        raise TypeError(message)
     inner = generation.generation.id
     return GenerationFile(documents.folder(inner), inner, generation.record.attempt.zone)
 
@@ -110,9 +104,14 @@ def check_fingerprint(generation: OpenGeneration, file: GenerationFile, fingerpr
 
 
 def extract(
-    file: GenerationFile, query: Query, events: Iterator[InputEvent], fingerprint: str, stopping: StopSignal
+    file: GenerationFile,
+    query: Query,
+    events: Iterator[InputEvent],
+    fingerprint: str,
+    stopping: StopSignal,
+    end: Callable[[], bytes | None] = lambda: None,
 ) -> None:
-    """Run the query into the file.
+    """Run the query into the file; the arguments are those of `GenerationFile.write`.
 
     Raises:
         BikError: See `airflow_provider_bik.errors`.
@@ -124,7 +123,7 @@ def extract(
         for counted, event in enumerate(events, start=1):  # noqa: B007 - the last number counts
             yield event
 
-    stoppable(lambda: file.write(counting(), fingerprint), stopping=stopping, cancel=query.cancel)
+    stoppable(lambda: file.write(counting(), fingerprint, end), stopping=stopping, cancel=query.cancel)
     log.info("The query gave %d events in %.1f s.", counted, time.monotonic() - began)
 
 

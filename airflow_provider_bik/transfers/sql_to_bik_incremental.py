@@ -13,6 +13,7 @@ from airflow_provider_bik.errors import BikConfigError, BikRecordError
 from airflow_provider_bik.events.encoder import Encoder
 from airflow_provider_bik.events.item import InputEvent
 from airflow_provider_bik.inputs.sql import Query, database_hook, query_digest, sql_items
+from airflow_provider_bik.state.generation_file import GenerationFile
 from airflow_provider_bik.state.record import OpenGeneration
 from airflow_provider_bik.transfers.query_input import (
     QueryInput,
@@ -28,10 +29,7 @@ from airflow_provider_bik.windows import Window
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-__all__ = ["REACHED", "IncrementalInput", "SqlToBikIncrementalOperator"]
-
-REACHED = "seen.json"
-"""The file in the folder of a generation that says how far it has come."""
+__all__ = ["IncrementalInput", "SqlToBikIncrementalOperator"]
 
 
 class SqlToBikIncrementalOperator(SqlToBikOperator):
@@ -96,6 +94,7 @@ class IncrementalInput:
 
     can_trim: ClassVar[bool] = False
     grows: ClassVar[bool] = True
+    needs_folder: ClassVar[bool] = True
 
     def open(self, generation: OpenGeneration | None, window: Window | None, encoder: Encoder) -> Iterator[InputEvent]:  # noqa: ARG002 - as the protocol has it
         """As `airflow_provider_bik.operators.inputs.Input.open`.
@@ -112,21 +111,23 @@ class IncrementalInput:
         fingerprint = query_digest(
             given.conn_id, given.sql, given.parameters, self.column.name, self.column.start, encoder.fingerprint
         )
-        if check_fingerprint(generation, file, fingerprint) and _read(generation, generation.generation.id) is not None:
-            return file.read()
-        rows = _Rows(self, _last_delivered(generation), encoder)
-        extract(file, rows.query, rows.events(), fingerprint, given.stopping)
-        reached = rows.reached()
-        name = generation.generation.file(REACHED)
-        generation.record.documents.write(name, [msgspec.json.encode(reached)])
-        return file.read()
+        if not check_fingerprint(generation, file, fingerprint):
+            rows = _Rows(self, _last_delivered(generation), encoder)
+            extract(file, rows.query, rows.events(), fingerprint, given.stopping, rows.reached_as_json)
+        return _events(file, generation)
 
     def conclude(self, generation: OpenGeneration) -> None:
         """Remove the file, and what the generations before have said of how far they had come."""
         self.query.conclude(generation)
         found = generation.record.find()
         earlier = found.earlier[1:] if found else []
-        generation.record.documents.remove(each.file(REACHED) for each in earlier)
+        generation.record.documents.remove(each.for_next for each in earlier)
+
+
+def _events(file: GenerationFile, generation: OpenGeneration) -> Iterator[InputEvent]:
+    """The events; at their end the generation knows how far just this reading has come."""
+    yield from file.read()
+    generation.for_next = file.end
 
 
 class _Rows:
@@ -135,8 +136,7 @@ class _Rows:
     def __init__(self, given: IncrementalInput, earlier: Reached | None, encoder: Encoder) -> None:
         column = given.column
         self._given, self._earlier, self._encoder = given, earlier, encoder
-        start = column.value(column.start, "start")
-        self._since = max(start, column.less_lookback(earlier.value)) if earlier else start
+        self._since = column.since(earlier)
         query = given.query
         parameters = bound(query.parameters, query.sql, {"watermark": self._since})
         hook = database_hook(query.conn_id)
@@ -146,7 +146,11 @@ class _Rows:
     def reached(self) -> Reached:
         """How far this reading has come, or the one before if there was nothing new."""
         found = self._filter.reached() if self._filter else None
-        return found or self._earlier or Reached.of(self._since, [])
+        return found or self._earlier or Reached.of(self._given.column.name, self._since, self._since, [], [])
+
+    def reached_as_json(self) -> bytes:
+        """The same, to be kept with the rows."""
+        return msgspec.json.encode(self.reached())
 
     def events(self) -> Iterator[InputEvent]:
         """The new rows as events."""
@@ -155,7 +159,7 @@ class _Rows:
             first = next(blocks)
             columns = self.query.columns
             self._encoder.check_columns(columns, "sql")
-            self._filter = seen = SeenRowFilter(self._given.column, self._index(columns), self._since, self._earlier)
+            self._filter = seen = SeenRowFilter(self._given.column, columns, self._since, self._earlier)
 
             def new_rows() -> Iterator[Sequence[Sequence[object]]]:
                 yield [row for row in first if seen.is_new(row)]
@@ -165,15 +169,6 @@ class _Rows:
             yield from self._encoder.encode_all(sql_items(columns, new_rows()))
         finally:
             blocks.close()
-
-    def _index(self, columns: Sequence[str]) -> int:
-        name = self._given.column.name
-        if name not in columns:
-            message = (
-                f"watermark_column {name!r} is not among the columns of sql: {', '.join(columns)}. Nothing was sent."
-            )
-            raise BikConfigError(message)
-        return list(columns).index(name)
 
 
 def _last_delivered(generation: OpenGeneration) -> Reached | None:
@@ -186,23 +181,16 @@ def _last_delivered(generation: OpenGeneration) -> Reached | None:
     delivered = [each for each in (record.earlier if record else ()) if each.state == "delivered"]
     if not delivered:
         return None
-    found = _read(generation, delivered[0].id)
+    name, documents = delivered[0].for_next, generation.record.documents
+    found = documents.read(name)
     if found is None:
         message = (
-            f"{delivered[0].file(REACHED)} in {generation.record.documents}, which says how far the last run came, is "
-            "gone. Nothing was sent. Restore it; or remove the whole folder of the stream to begin at start."
+            f"{name} in {documents}, which says how far the last run came, is gone. Nothing was sent. Restore it; or "
+            "remove the whole folder of the stream to begin at start."
         )
         raise BikRecordError(message)
-    return found
-
-
-def _read(generation: OpenGeneration, generation_id: str) -> Reached | None:
-    content = generation.record.documents.read(f"{generation_id}/{REACHED}")
     try:
-        return None if content is None else msgspec.json.decode(content, type=Reached)
+        return msgspec.json.decode(found, type=Reached)
     except msgspec.DecodeError as error:
-        message = (
-            f"{generation_id}/{REACHED} in {generation.record.documents} cannot be understood. Nothing was sent. "
-            "Restore it."
-        )
+        message = f"{name} in {documents} cannot be understood. Nothing was sent. Restore it."
         raise BikRecordError(message) from error

@@ -72,6 +72,28 @@ class WatermarkColumn:
             return value.astimezone(UTC)
         return value
 
+    def since(self, earlier: Reached | None) -> Any:  # noqa: ANN401 - as above
+        """Where the query begins.
+
+        Args:
+            earlier: How far the last run came; None for the first.
+
+        Raises:
+            BikConfigError: That run went by another column, or by values of another kind.
+        """
+        start = self.value(self.start, "start")
+        if earlier is None:
+            return start
+        if earlier.column != self.name or _kind(earlier.value) != _kind(start):
+            message = (
+                f"The last run of this stream went by the column {earlier.column!r} (a {_kind(earlier.value)}), and "
+                f"this one would go by {self.name!r} (a {_kind(start)}), so that nobody can tell what was sent. Undo "
+                "the change; or give the stream another name, and a start for it. Nothing was sent."
+            )
+            raise BikConfigError(message)
+        # If lookback has grown since, what is further back is known no more, and would be sent a second time.
+        return max(start, self.less_lookback(earlier.value), earlier.since)
+
     def less_lookback(self, value: Any) -> Any:  # noqa: ANN401 - as above
         """A value less the lookback."""
         if not self.lookback:
@@ -93,21 +115,28 @@ class Reached(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """How far a generation has come, for the one after it; no row and nothing personal.
 
     Attributes:
-        kind: The Python type of the watermark.
-        watermark: The highest value among its rows, as text.
+        column: Name of the watermark column.
+        watermark: The highest value among its rows: its Python type, and the value as text.
+        known_since: The value from which on all rows that were delivered are among those seen; in the same form.
+        columns: Names of the columns of which digests are made.
         seen: Digests of its rows from the watermark less the lookback on, joined, in base64.
     """
 
-    kind: str
-    watermark: str
+    column: str
+    watermark: tuple[str, str]
+    known_since: tuple[str, str]
+    columns: list[str] = msgspec.field(default_factory=list)
     seen: str = ""
 
     @classmethod
-    def of(cls, value: WatermarkValue, seen: Sequence[bytes]) -> Reached:
+    def of(
+        cls, column: str, value: WatermarkValue, since: WatermarkValue, columns: Sequence[str], seen: Sequence[bytes]
+    ) -> Reached:
         """Make it of values."""
-        text = value.isoformat() if isinstance(value, date) else str(value)
         digests = base64.b64encode(b"".join(sorted(seen))).decode("ascii")
-        return cls(kind=type(value).__name__, watermark=text, seen=digests)
+        return cls(
+            column=column, watermark=_stored(value), known_since=_stored(since), columns=list(columns), seen=digests
+        )
 
     @property
     def value(self) -> WatermarkValue:
@@ -116,16 +145,34 @@ class Reached(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         Raises:
             BikRecordError: Somebody has written what cannot be one.
         """
-        try:
-            return _READ[self.kind](self.watermark)
-        except (KeyError, ValueError, ArithmeticError) as error:
-            message = "The watermark in the record cannot be understood. Nothing was sent. Restore the file."
-            raise BikRecordError(message) from error
+        return _value_of(self.watermark)
+
+    @property
+    def since(self) -> WatermarkValue:
+        """The value from which on all rows that were delivered are known.
+
+        Raises:
+            BikRecordError: As for `value`.
+        """
+        return _value_of(self.known_since)
 
     def digests(self) -> Counter[bytes]:
         """The rows; two with the same values count twice."""
         joined = base64.b64decode(self.seen)
         return Counter(joined[at : at + DIGEST_BYTES] for at in range(0, len(joined), DIGEST_BYTES))
+
+
+def _stored(value: WatermarkValue) -> tuple[str, str]:
+    return type(value).__name__, value.isoformat() if isinstance(value, date) else str(value)
+
+
+def _value_of(stored: tuple[str, str]) -> WatermarkValue:
+    kind, text = stored
+    try:
+        return _READ[kind](text)
+    except (KeyError, ValueError, ArithmeticError) as error:
+        message = "The watermark in the record cannot be understood. Nothing was sent. Restore the file."
+        raise BikRecordError(message) from error
 
 
 _READ: Mapping[str, Callable[[str], WatermarkValue]] = {
@@ -143,14 +190,24 @@ class SeenRowFilter:
 
     Args:
         column: The watermark column.
-        index: Its place among the columns of the result.
+        columns: Names of the columns of the result.
         since: Where the query begins.
         earlier: How far the generation before has come; None for the first one.
+
+    Raises:
+        BikConfigError: The watermark column is not there; or one by which the rows before were known is not.
     """
 
-    def __init__(self, column: WatermarkColumn, index: int, since: WatermarkValue, earlier: Reached | None) -> None:
-        self._column, self._index, self._since = column, index, since
+    def __init__(
+        self, column: WatermarkColumn, columns: Sequence[str], since: WatermarkValue, earlier: Reached | None
+    ) -> None:
+        self._column, self._columns, self._since = column, list(columns), since
         self._known = earlier.digests() if earlier else Counter[bytes]()
+        _check_columns(column.name, columns, earlier.columns if earlier and self._known else ())
+        self._index = self._columns.index(column.name)
+        # With other columns the same row has another digest.
+        changed = earlier is not None and bool(self._known) and earlier.columns != self._columns
+        self._as_before = [self._columns.index(name) for name in earlier.columns] if earlier and changed else None
         self._reached: Any = earlier.value if earlier else None
         self._kept: list[tuple[Any, bytes]] = []
         self._rows = 0
@@ -176,8 +233,9 @@ class SeenRowFilter:
         self._kept.append((value, digest))
         if len(self._kept) > _MANY and len(self._kept) > 2 * self._needed:
             self._forget()
-        if self._known[digest] > 0:
-            self._known[digest] -= 1
+        before = digest if self._as_before is None else row_digest([row[index] for index in self._as_before])
+        if self._known[before] > 0:
+            self._known[before] -= 1
             self.dropped += 1
             return False
         return True
@@ -189,12 +247,26 @@ class SeenRowFilter:
         if self._reached is None:
             return None
         self._forget()
-        return Reached.of(self._reached, [digest for _, digest in self._kept])
+        since = max(self._since, self._column.less_lookback(self._reached))
+        return Reached.of(self._column.name, self._reached, since, self._columns, [digest for _, digest in self._kept])
 
     def _forget(self) -> None:
         bound = self._column.less_lookback(self._reached)
         self._kept = [(value, digest) for value, digest in self._kept if value >= bound]
         self._needed = len(self._kept)
+
+
+def _check_columns(name: str, columns: Sequence[str], before: Sequence[str]) -> None:
+    if name not in columns:
+        message = f"watermark_column {name!r} is not among the columns of sql: {', '.join(columns)}. Nothing was sent."
+        raise BikConfigError(message)
+    if missing := [each for each in before if each not in columns]:
+        message = (
+            f"sql gave the columns {', '.join(missing)} in the last run and does not now, so that rows which were sent "
+            "cannot be known again. Let it give them, also if the mapping does not use them; or give the stream "
+            "another name, and a start for it. Nothing was sent."
+        )
+        raise BikConfigError(message)
 
 
 _MANY = 10_000

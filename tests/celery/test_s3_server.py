@@ -6,9 +6,7 @@ import pytest
 import requests
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-from tests.s3 import S3, SIGNED, S3Faults, s3, s3_server
-
-__all__ = ["s3", "s3_server"]
+from tests.s3 import S3, SIGNED, S3Faults
 
 
 def test_objects_outlive_a_time_out_of_reach(s3: S3) -> None:

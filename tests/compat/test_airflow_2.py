@@ -10,8 +10,9 @@ import pendulum
 import pytest
 from airflow.providers.common.compat.sdk import DAG, task
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
+from airflow.timetables.interval import CronDataIntervalTimetable
 
-from airflow_provider_bik.delivery import settling
+from airflow_provider_bik.delivery import Sending, answer_handling
 from airflow_provider_bik.operators.bik import BikSendEventsOperator
 from airflow_provider_bik.sandbox import Fault, FaultPlan, Sandbox
 from tests.operators.support import KEY, SECRET, connection, event
@@ -33,9 +34,9 @@ def bik(monkeypatch: pytest.MonkeyPatch) -> Any:
         yield sandbox
 
 
-def run(dag: DAG) -> dict[str, Any]:
+def run(dag: DAG, **options: Any) -> dict[str, Any]:
     """Run it; returns what its tasks have returned."""
-    dag_run = dag.test()
+    dag_run = dag.test(**options)
     assert dag_run.state == "success"
     return {
         f"{ti.task_id}[{ti.map_index}]": ti.xcom_pull(task_ids=ti.task_id, map_indexes=ti.map_index)
@@ -73,8 +74,8 @@ def test_the_output_of_a_mapped_task_arrives_in_its_order(bik: Sandbox) -> None:
         def extract_many(number: int) -> list[dict[str, Any]]:
             return [event(100 * number + n) for n in range(20)]
 
-        numbers = list(range(1, 12))
-        BikSendEventsOperator(task_id="send", events=extract.expand(number=numbers), max_concurrency=1, batch_size=1)
+        numbers, one_by_one = list(range(1, 12)), Sending(max_concurrency=1, batch_size=1)
+        BikSendEventsOperator(task_id="send", events=extract.expand(number=numbers), sending=one_by_one)
         BikSendEventsOperator(task_id="send_many", events=extract_many.expand(number=numbers))
     reports = run(dag)
     assert (reports["send[-1]"]["confirmed"], reports["send_many[-1]"]["confirmed"]) == (11, 220)
@@ -87,7 +88,7 @@ def test_mapped_tasks_and_files_arrive_to_the_letter(bik: Sandbox, tmp_path: Pat
     path = tmp_path / "events.ndjson"
     path.write_text("".join(json.dumps(item) + "\n" for item in TRICKY[:100]))
     with DAG("mapped", schedule=None, start_date=pendulum.datetime(2026, 1, 1)) as dag:
-        BikSendEventsOperator.partial(task_id="send", checkpoint_path=str(tmp_path / "state")).expand(
+        BikSendEventsOperator.partial(task_id="send", state_path=str(tmp_path / "state")).expand(
             events=[str(path), TRICKY[100:]]
         )
     reports = run(dag)
@@ -99,14 +100,36 @@ def test_mapped_tasks_and_files_arrive_to_the_letter(bik: Sandbox, tmp_path: Pat
 def test_it_steps_aside_for_a_long_pause_and_comes_back_to_where_it_was(
     bik: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(settling, "LONGEST_PAUSE", 1.0)
+    monkeypatch.setattr(answer_handling, "LONGEST_PAUSE", 1.0)
     bik.faults = FaultPlan(script=(None, Fault(kind="status", status=429, retry_after="3")))
     with DAG("paused", schedule=None, start_date=pendulum.datetime(2026, 1, 1)) as dag:
         BikSendEventsOperator(
-            task_id="send", events=TRICKY, batch_size=50, max_concurrency=1, checkpoint_path=str(tmp_path)
+            task_id="send",
+            events=TRICKY,
+            sending=Sending(batch_size=50, max_concurrency=1),
+            state_path=str(tmp_path / "state"),
         )
     assert run(dag)["send[-1]"]["confirmed"] == 250
     assert "Stepping aside until" in caplog.text
     struck = next(request.received_at for request in bik.requests if request.status == 429)
     assert min(request.received_at for request in bik.requests if request.received_at > struck) >= struck + 3
     assert (bik.ledger.count(), bik.ledger.duplicates()) == (250, [])
+
+
+def test_a_window_of_a_stream_is_delivered_once_whichever_dag_has_it(bik: Sandbox, tmp_path: Path) -> None:
+    common: dict[str, Any] = {
+        "task_id": "send",
+        "state_path": str(tmp_path / "state"),
+        "stream": "orders",
+        "if_delivered": "skip",
+        "window": "{{ data_interval_start }}/{{ data_interval_end }}",
+    }
+    for name in ("daily", "again"):
+        every_day = CronDataIntervalTimetable("@daily", timezone="Asia/Kolkata")
+        with DAG(name, schedule=every_day, start_date=pendulum.datetime(2026, 1, 1)) as dag:
+            BikSendEventsOperator(events=TRICKY, **common)
+        report = run(dag, execution_date=pendulum.datetime(2026, 1, 5, tz="Asia/Kolkata"))["send[-1]"]
+        assert (report["confirmed"], report["already_delivered"]) == (250, name == "again")
+    assert (bik.ledger.count(), bik.ledger.duplicates()) == (250, [])
+    [window] = (tmp_path / "state" / "streams" / "orders").iterdir()
+    assert window.name == "2026-01-03T18-30+0000--2026-01-04T18-30+0000"

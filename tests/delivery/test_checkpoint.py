@@ -26,6 +26,7 @@ counts = st.builds(
     dropped_nulls=numbers,
     dropped_created_at=numbers,
     dropped_identities=by_reason,
+    dropped_identity_examples=st.dictionaries(st.sampled_from(Reason), st.lists(st.text(), max_size=5), max_size=4),
     possible_duplicates=ranges.map(Intervals),
     resent_after_rejection=ranges.map(Intervals),
     requests=numbers,

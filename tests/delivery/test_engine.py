@@ -117,12 +117,13 @@ def test_what_is_left_out_of_events_is_counted_by_its_kind() -> None:
         dropped_created_at=True,
         dropped_identity=Reason.PHONE_INVALID,
     )
-    given = [InputEvent(position=n, location="", result=encoded) for n in range(30)]
+    given = [InputEvent(position=n, location=f"row {n}", result=encoded) for n in range(30)]
     first, disk = run(given, lambda _: classify(401, b""))
     assert first.stop is not None
     counts = run(given, disk=disk)[0].counts
     assert (counts.dropped_nulls, counts.dropped_created_at) == (60, 30)
     assert counts.dropped_identities == {Reason.PHONE_INVALID: 30}
+    assert counts.dropped_identity_examples == {Reason.PHONE_INVALID: [f"row {n}" for n in range(5)]}
     assert counts.pipelines[Pipeline.MIGRATION] == 30
 
 

@@ -7,17 +7,32 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["DOCS", "PAGES", "README", "ROOT", "Block", "blocks", "commands", "first_column", "links", "rows"]
+__all__ = [
+    "DOCS",
+    "PAGES",
+    "README",
+    "ROOT",
+    "Block",
+    "anchors",
+    "blocks",
+    "code_in",
+    "commands",
+    "first_column",
+    "links",
+    "prose",
+    "rows",
+]
 
 ROOT = Path(__file__).parent.parent.parent
 README = ROOT / "README.md"
 DOCS = ROOT / "docs"
-PAGES = [README, *sorted(page for page in DOCS.rglob("*.md") if "_build" not in page.parts)]
+PAGES = [README, ROOT / "CHANGELOG.md", *sorted(page for page in DOCS.rglob("*.md") if "_build" not in page.parts)]
 
 _FENCE = re.compile(r"^```([^`\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _COMMAND = re.compile(r"(?:\w+=\S* )*(?:airflow|make|python -m) \S")
 _INLINE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
-_LINK = re.compile(r"\]\(([^)\s]+)\)|(?:src|srcset)=\"([^\"]+)\"")
+_LINK = re.compile(r"(?<!!)\[([^\]]*)\]\(([^)\s]+)\)|(?:src|srcset)=\"([^\"]+)\"")
+_HEADING = re.compile(r"^#{1,6} (.+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,19 +67,36 @@ def commands() -> Iterator[Block]:
             if line.startswith("$ "):
                 yield Block(page=block.page, line=block.line, text=line.removeprefix("$ "))
     for page in PAGES:
-        prose = _FENCE.sub("", page.read_text(encoding="utf-8"))
-        for found in _INLINE.finditer(prose):
+        for found in _INLINE.finditer(prose(page)):
             if _COMMAND.match(found[1]):
                 yield Block(page=page, line=0, text=found[1])
 
 
-def links(page: Path) -> Iterator[tuple[str, str]]:
-    """The path and the fragment of every link that stays in this repository."""
-    for found in _LINK.finditer(_FENCE.sub("", page.read_text(encoding="utf-8"))):
-        target = found[1] or found[2]
+def links(page: Path) -> Iterator[tuple[str, str, str]]:
+    """The text, the path and the fragment of every link that stays in this repository; a picture has no text."""
+    for found in _LINK.finditer(prose(page)):
+        target = found[2] or found[3]
         if not re.match(r"\w+://|mailto:", target):
             path, _, fragment = target.partition("#")
-            yield path, fragment
+            yield found[1] if found[2] else "a picture", path, fragment
+
+
+def prose(page: Path) -> str:
+    """A page without its code blocks."""
+    return _FENCE.sub("", page.read_text(encoding="utf-8"))
+
+
+def anchors(page: Path) -> set[str]:
+    """What a link to a heading of the page may name, as GitHub and Sphinx make it of the heading's text."""
+    texts = (re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", found[1]) for found in _HEADING.finditer(prose(page)))
+    return {re.sub(r"[^\w -]", "", text.lower()).strip().replace(" ", "-") for text in texts}
+
+
+def code_in(page: Path) -> set[str]:
+    """Everything that the Markdown of a page sets as code, split into words."""
+    text = page.read_text(encoding="utf-8")
+    code = [found[2] for found in _FENCE.finditer(text)] + _INLINE.findall(_FENCE.sub("", text))
+    return set(re.findall(r"[\w-]+", " ".join(code)))
 
 
 def rows(page: Path, heading: str) -> list[str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from airflow_provider_bik.get_provider_info import get_provider_info
 from airflow_provider_bik.hooks.bik import BikHook
 from airflow_provider_bik.sandbox import Sandbox
 from airflow_provider_bik.sandbox.__main__ import parser
@@ -19,14 +20,18 @@ from tests.docs.pages import ROOT, commands
 
 SANDBOX = "python -m airflow_provider_bik.sandbox"
 CONNECTION = "export AIRFLOW_CONN_"
+OPTION = "export AIRFLOW__BIK__"
 NOT_RUN = {
     "pip install": "`make dist` installs the built wheel, with its extras, into a clean environment",
+    "make tables": "it would change the pages; a test says whether they are stale",
+    "make constraints": "it would renew the versions that these tests run with",
     "make clean": "it would remove the environment in which these tests run",
     "make storm": "it takes half an hour; `make test` runs a short form",
     "make bench": "it takes some minutes; `make test` runs a quick form",
     "python -m benchmarks.sql": "it takes some minutes; `make test` runs it over a small table",
     "python -m tests.delivery.simulation": "it prints the figures that `make test` compares with the scenario files",
     "make demo KEEP=1": "it stays up until Ctrl-C; without KEEP it is run by the gate",
+    "airflow state-store clean": "it is Airflow's own, and removes what has expired",
     "airflow backfill create": "it needs a running Airflow; tests/scheduler asks for the same backfill by the REST API",
 }
 """Beginnings of commands that nothing runs, and why."""
@@ -66,7 +71,7 @@ def airflow(command: str, **environment: str) -> str:
 
 
 def test_no_command_is_left_out() -> None:
-    covered = {*chosen("make ", *AIRFLOW, SANDBOX, CONNECTION, *NOT_RUN)}
+    covered = {*chosen("make ", *AIRFLOW, SANDBOX, CONNECTION, OPTION, *NOT_RUN)}
     assert [text for text in ALL if text not in covered] == []
 
 
@@ -91,6 +96,13 @@ def test_a_connection_on_the_pages_is_one_that_the_hook_takes(command: str, monk
     assert settings.base_url.startswith(("https://bikapi.bikayi.app", "http://127.0.0.1:"))
     assert settings.credentials.key
     assert settings.credentials.secret
+
+
+@pytest.mark.parametrize("command", chosen(OPTION))
+def test_a_variable_on_the_pages_sets_an_option_that_the_provider_has(command: str) -> None:
+    name, _, value = shlex.split(command)[1].partition("=")
+    assert name.removeprefix(OPTION.split()[1]).lower() in get_provider_info()["config"]["bik"]["options"]
+    assert value
 
 
 @pytest.mark.airflow

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
@@ -19,8 +21,10 @@ pytestmark = [pytest.mark.airflow, pytest.mark.usefixtures("airflow_db")]
 FRAGMENTS = {DOCS / "dags.md": "shows what to change in a DAG of dags/, which has its own tests"}
 """Pages whose Python is no file of its own, and why."""
 
-SNIPPETS = [block for block in blocks("python", "py") if block.page not in FRAGMENTS]
+EXPORTS = DOCS / "from-your-export.md"
+SAMPLES = Path(__file__).parent / "exports"
 
+SNIPPETS = [block for block in blocks("python", "py") if block.page not in FRAGMENTS]
 
 ORDERS = """
 CREATE TABLE orders AS
@@ -43,33 +47,68 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def bik(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, shop: str) -> Iterator[Sandbox]:
-    """A local BIK, and what the pages take for granted: the Connection and a place for files."""
-    with Sandbox(api_key=KEY, api_secret=SECRET) as sandbox:
+    """A local BIK, and what the pages take for granted: Connections, a place for files and one for state."""
+    warehouse = tmp_path / "warehouse.db"
+    with sqlite3.connect(warehouse) as made:
+        made.executescript((SAMPLES / "snowflake_to_bik.sql").read_text("utf-8"))
+    made.close()
+    with Sandbox(api_key=KEY, api_secret=SECRET, keep_bodies=True) as sandbox:
         monkeypatch.setenv("AIRFLOW_CONN_BIK_DEFAULT", connection(sandbox))
         monkeypatch.setenv("AIRFLOW_CONN_SHOP", shop)
+        monkeypatch.setenv(
+            "AIRFLOW_CONN_SNOWFLAKE_DEFAULT", json.dumps({"conn_type": "sqlite", "host": str(warehouse)})
+        )
+        monkeypatch.setenv("AIRFLOW__BIK__STATE_PATH", f"file://{tmp_path}/state")
         monkeypatch.setenv("STAGING", f"file://{tmp_path}/staging")
         yield sandbox
 
 
-@pytest.mark.parametrize("snippet", SNIPPETS, ids=str)
-def test_a_snippet_runs_and_a_dag_in_it_delivers(bik: Sandbox, tmp_path: Path, snippet: Block) -> None:
+def run_snippet(tmp_path: Path, snippet: Block, path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Run the DAGs of a snippet; gives the id and the report of each."""
     folder = tmp_path / "dags"
     folder.mkdir()
     (tmp_path / "staging").mkdir()
     (folder / "snippet.py").write_text(snippet.text, encoding="utf-8")
-    mended = tmp_path / "mended.ndjson"
-    mended.write_text(json.dumps({"dead_letter": 1, "attempts": 2, "event": event()}) + "\n", encoding="utf-8")
     bag = DagBag(dag_folder=str(folder), safe_mode=False)
     assert bag.import_errors == {}
     for dag in bag.dags.values():
-        dag_run = run(dag, run_conf={"path": str(mended)})
+        dag_run = run(dag, run_conf={"path": str(path)})
         assert dag_run.state == "success"
-        report = returned(dag_run, "send")
-        assert report["read"] == report["confirmed"] == bik.ledger.count() > 0
+        yield dag.dag_id, returned(dag_run, "send")
+
+
+@pytest.mark.parametrize("snippet", [each for each in SNIPPETS if each.page != EXPORTS], ids=str)
+def test_a_snippet_runs_and_a_dag_in_it_delivers(bik: Sandbox, tmp_path: Path, snippet: Block) -> None:
+    fixed = tmp_path / "fixed.ndjson"
+    fixed.write_text(json.dumps({"bik_rejected": 1, "attempts": 2, "event": event()}) + "\n", encoding="utf-8")
+    for _, report in run_snippet(tmp_path, snippet, fixed):
+        assert report["confirmed"] == bik.ledger.count() > 0
+        assert report["read"] == report["confirmed"] + report["skipped"]
     assert bik.ledger.counts("pipeline").keys() <= {("realtime",), ("migration",)}
+
+
+@pytest.mark.parametrize("snippet", [each for each in SNIPPETS if each.page == EXPORTS], ids=str)
+def test_a_mapping_for_an_export_makes_the_event_that_the_page_shows(
+    bik: Sandbox, tmp_path: Path, snippet: Block
+) -> None:
+    shown = next(block for block in blocks("json") if block.page == EXPORTS and block.line > snippet.line)
+    dag_id = next(line for line in snippet.text.splitlines() if line.startswith("def ") and "_to_bik" in line)[4:-3]
+    sample = next(SAMPLES.glob(f"{dag_id}.*"))
+    ((ran, report),) = run_snippet(tmp_path, snippet, sample)
+    assert ran == dag_id
+    assert report["rejected"] == report["unresolved"] == 0
+    assert report["confirmed"] == bik.ledger.count() > 0
+    body: Any = json.loads(bik.requests[0].body or b"")
+    first = body["event"] if "event" in body else body["events"][0]
+    assert first == json.loads(shown.text)
 
 
 def test_the_pages_show_dags_and_the_hook() -> None:
     text = "\n".join(snippet.text for snippet in SNIPPETS)
     assert text.count("BikSendEventsOperator(") >= 4
     assert "BikHook(" in text
+
+
+def test_every_sample_of_an_export_belongs_to_a_mapping_on_the_page() -> None:
+    text = EXPORTS.read_text("utf-8")
+    assert [sample.name for sample in SAMPLES.iterdir() if f"def {sample.stem}()" not in text] == []

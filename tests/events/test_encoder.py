@@ -226,3 +226,11 @@ def test_the_fingerprint_is_the_same_in_another_process() -> None:
         for seed in ("1", "2")
     }
     assert shown == {fingerprint(MAPPING, reading=Reading(timezone="Asia/Kolkata"))}
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+def test_the_numbers_that_python_writes_and_json_does_not_have_are_named(number: str) -> None:
+    line = f'{{"email": "a@example.com", "eventProperties": {{"total": {number}}}}}'.encode()
+    outcome = next(Encoder(contract=Contract(now=NOW)).encode_all([Item(position=0, location="1", line=line)])).result
+    assert isinstance(outcome, Rejection)
+    assert "has no NaN" in outcome.detail

@@ -257,3 +257,18 @@ def test_what_stands_in_biks_own_form_is_read_and_written_as_that_very_text(text
     assert timestamp is None or (to_bik_text(timestamp) == text and timestamp == read_time(text))
     if timestamp is None and (read := read_time(text)) is not None:
         assert read.tzinfo is None or to_bik_text(read) != text
+
+
+@pytest.mark.parametrize("text", ["2026-01-05T10:00:00z", "2026-01-05 10:00:00 PM", "2026-01-05 10:00 am"])
+def test_letters_that_are_no_zone_are_not_called_one(text: str) -> None:
+    outcome = parse_time(text, timezone=UTC, now=NOW)
+    assert isinstance(outcome, Rejection)
+    assert "names a time zone" not in outcome.detail
+
+
+@pytest.mark.parametrize("given_", [46027, 46027.5, "46027", "46027.5", Decimal(46027)])
+def test_the_serial_date_of_a_spreadsheet_is_rejected_by_its_name(given_: object) -> None:
+    outcome = parse_time(given_, timezone=UTC, now=NOW)
+    assert isinstance(outcome, Rejection)
+    assert outcome.reason is Reason.CREATED_AT_RANGE
+    assert "serial date of a spreadsheet" in outcome.detail

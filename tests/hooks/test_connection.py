@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from airflow.providers.common.compat.sdk import Connection
@@ -147,6 +147,44 @@ def test_a_proxy_comes_from_the_environment_only_if_asked(monkeypatch: pytest.Mo
     assert settings(extra='{"proxy": "environment"}').proxy == "http://proxy.example:3128"
     monkeypatch.setenv("NO_PROXY", "bikapi.bikayi.app")
     assert settings(extra='{"proxy": "environment"}').proxy is None
+
+
+@pytest.mark.parametrize(
+    ("variable", "proxy"),
+    [
+        ("proxy.example:3128", "http://proxy.example:3128"),
+        ("user:word@proxy.example:3128", "http://user:word@proxy.example:3128"),
+        ("", None),
+    ],
+)
+def test_a_proxy_of_the_environment_may_be_written_without_a_scheme(
+    monkeypatch: pytest.MonkeyPatch, variable: str, proxy: str | None
+) -> None:
+    for name in ("HTTPS_PROXY", "NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("https_proxy", variable)
+    assert settings(extra='{"proxy": "environment"}').proxy == proxy
+
+
+@pytest.mark.parametrize("variable", ["socks5://proxy.example:1080", "http://", "http://proxy.example:word"])
+def test_a_proxy_of_the_environment_that_cannot_be_used_is_named_by_its_variable(
+    monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    for name in ("HTTPS_PROXY", "NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("https_proxy", variable)
+    message = refused(extra='{"proxy": "environment"}')
+    assert "its variable https_proxy is not the URL of an HTTP proxy" in message
+    assert variable not in message
+
+
+@pytest.mark.parametrize("extra", ["[1, 2]", '"x"', "5", "true", "{x", "proxy=http://proxy.example"])
+def test_an_extra_that_is_no_object_is_refused_and_not_taken_for_none(extra: str) -> None:
+    stored = Connection(conn_id="bik_test", conn_type="bik", login="k", password="s")
+    # As a secrets backend may give it; in its constructor Airflow's class takes no such extra.
+    stored.extra = extra
+    with pytest.raises(BikConfigError, match=r"'bik_test' has an extra that is not (JSON|a JSON object)"):
+        client_settings(cast("Any", stored))
 
 
 @pytest.mark.parametrize(

@@ -88,3 +88,9 @@ def test_without_the_library_for_zstd_the_error_names_the_extra(
     monkeypatch.delattr("backports.zstd")
     with pytest.raises(BikConfigError, match=r"a.ndjson.zst in .*airflow-provider-bik\[zstd\]"):
         read(tmp_path / "a.ndjson.zst")
+
+
+def test_what_follows_the_compressed_data_is_damage(tmp_path: Path) -> None:
+    (tmp_path / "a.ndjson.gz").write_bytes(COMPRESSIONS[".gz"](ndjson(ROWS[:9])) + b"something else")
+    with pytest.raises(BikStorageError, match="is damaged"):
+        read(str(tmp_path / "a.ndjson.gz"))

@@ -140,3 +140,28 @@ def test_what_is_not_a_number_is_null_and_every_other_number_stays(library: str,
         else MAKERS[library]({"v": column})
     )
     assert rows_in(frame) == wanted
+
+
+@pytest.mark.parametrize(
+    "given_",
+    [
+        pd.Series(["asha@example.com"]),
+        pl.Series(["asha@example.com"]),
+        pl.DataFrame({"email": ["asha@example.com"]}).lazy(),
+        pa.chunked_array([["asha@example.com"]]),
+        pa.array(["asha@example.com"]),
+        np.array(["asha@example.com"]),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_column_is_no_table_and_its_values_are_no_paths(given_: object) -> None:
+    for events in (given_, [given_]):
+        with pytest.raises(BikInputError, match="is no table") as caught:
+            read(events)
+        assert "asha" not in str(caught.value)
+
+
+def test_a_column_that_is_missing_because_it_is_the_index_is_named() -> None:
+    frame = pd.DataFrame(COLUMNS).set_index("email")
+    with pytest.raises(BikConfigError, match=r"index 'email' is no column; reset_index\(\)"):
+        read(frame, needs=["email"])

@@ -42,7 +42,10 @@ def decoded(found: list[tuple[str, bytes]]) -> list[object]:
     return [json.loads(text) for _, text in found]
 
 
-@given(items=st.lists(JSON), indent=st.none() | st.integers(0, 3), block=st.integers(1, 9))
+FLAT = st.lists(JSON).filter(lambda items: not items or not isinstance(items[0], list))
+
+
+@given(items=FLAT, indent=st.none() | st.integers(0, 3), block=st.integers(1, 9))
 def test_the_items_of_an_array_are_found_wherever_a_block_ends(items: list[object], indent: int, block: int) -> None:
     content = b" \n" + json.dumps(items, indent=indent, ensure_ascii=False).encode() + b"\n "
     found = texts(content, block)
@@ -88,7 +91,12 @@ def test_the_array_at_a_path_is_read_wherever_it_stands(
     assert decoded(texts(content * pages, size, "$.data.or ders[*]")) == items * pages
 
 
-@given(items=st.lists(JSON), block=st.integers(1, 9), path=st.sampled_from([None, "a.b"]), data=st.data())
+@given(
+    items=FLAT | st.lists(st.lists(JSON)),
+    block=st.integers(1, 9),
+    path=st.sampled_from([None, "a.b"]),
+    data=st.data(),
+)
 def test_an_array_that_is_cut_short_never_passes_for_a_whole_one(
     items: list[object], block: int, path: str | None, data: st.DataObject
 ) -> None:
@@ -270,3 +278,31 @@ def test_lines_that_cannot_be_read_are_rejections_and_the_others_are_read(file: 
     items = read(file)
     assert [item.raw for item in items if not item.problem] == [{"a": 2}, {"a": 3}]
     assert list(details(items)) == [f"orders.json:{line}" for line in (1, 3, 4, 5, 6)]
+
+
+@given(pages=st.lists(st.lists(JSON)), indent=st.none() | st.integers(0, 3), block=st.integers(16, 99))
+def test_arrays_within_an_array_are_read_as_one(pages: list[list[object]], indent: int, block: int) -> None:
+    found = texts(json.dumps(pages, indent=indent, ensure_ascii=False).encode(), block)
+    assert decoded(found) == [item for page in pages for item in page]
+    assert [where for where, _ in found] == [str(number) for number in range(1, len(found) + 1)]
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        (b'[[{"a": 1}], {"a": 2}]', BikInputError),
+        (b'[[{"a": 1}]] x', BikInputError),
+        (b'[[{"a": 1}] {"a": 2}]', BikInputError),
+        (b'[[{"a": 1}], ', BikStorageError),
+        (b'[[{"a": 1}, ', BikStorageError),
+        (b'[[{"a": 1}]', BikStorageError),
+    ],
+)
+def test_what_is_no_array_among_arrays_is_an_error_after_those_before(
+    file: Path, content: bytes, error: type[Exception]
+) -> None:
+    file.write_bytes(content)
+    items = stream(file)
+    assert next(items).location == "orders.json:1"
+    with pytest.raises(error):
+        next(items)

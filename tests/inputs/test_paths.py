@@ -175,3 +175,19 @@ def test_an_error_of_a_storage_that_is_no_os_error_is_one_of_the_storage(monkeyp
 def test_an_error_that_is_not_of_a_storage_is_not_called_one() -> None:
     with pytest.raises(KeyError), storage_errors("orders.csv cannot be read"):
         raise KeyError
+
+
+@pytest.mark.parametrize("text", ["asha@example.com", "mailto:asha@example.com", "+91 98123 45670", '"orders.csv"'])
+def test_what_can_only_be_data_is_no_path_and_is_not_repeated(text: str) -> None:
+    for events in (text, [text]):
+        with pytest.raises(BikInputError, match="not a path") as caught:
+            read(events)
+        assert text not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["orders@example.csv", "a+b.ndjson", "orders@2026"])
+def test_a_name_with_signs_of_an_address_is_a_path(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text('{"id":1}' if ".csv" not in name else "id\n1\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        assert len(read(name)) == 1

@@ -6,18 +6,36 @@ import base64
 import gzip
 import itertools
 import json
-from collections.abc import Iterator
+import socket
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pendulum
 import pytest
-from airflow.sdk import DAG, task
+from airflow.sdk import DAG, CronDataIntervalTimetable, task
+from airflow.serialization.serialized_objects import DagSerialization
 
+from airflow_provider_bik.delivery import Sending
+from airflow_provider_bik.errors import BikConfigError
+from airflow_provider_bik.events import Reading
 from airflow_provider_bik.hooks.bik import BikHook
 from airflow_provider_bik.operators.bik import BikSendEventsOperator
-from airflow_provider_bik.sandbox import Sandbox
-from tests.operators.support import APP_ID, KEY, SECRET, connection, event, log_text, returned, run, stored_by_airflow
+from airflow_provider_bik.sandbox import Fault, FaultPlan, Sandbox
+from airflow_provider_bik.windows import DATA_INTERVAL
+from tests.operators.support import (
+    APP_ID,
+    KEY,
+    SECRET,
+    connection,
+    event,
+    files_of,
+    log_text,
+    named,
+    returned,
+    run,
+    stored_by_airflow,
+)
 
 pytestmark = [pytest.mark.airflow, pytest.mark.usefixtures("airflow_db")]
 
@@ -34,6 +52,23 @@ _numbers = itertools.count()
 
 def new_dag(**options: Any) -> DAG:
     return DAG(f"dag_{next(_numbers)}", schedule=None, start_date=pendulum.datetime(2026, 1, 1), **options)
+
+
+def state_store(dag_run: Any, task_id: str) -> dict[str, str]:
+    """What is in the task state store of a task."""
+    from airflow.models.task_state_store import TaskStateStoreModel  # noqa: PLC0415 - Airflow 3.3 and later only
+    from airflow.utils.session import create_session  # noqa: PLC0415 - with the other imports of Airflow's insides
+    from sqlalchemy import select  # noqa: PLC0415 - with the other imports of Airflow's insides
+
+    with create_session() as session:
+        rows = session.scalars(
+            select(TaskStateStoreModel).where(
+                TaskStateStoreModel.run_id == dag_run.run_id,
+                TaskStateStoreModel.dag_id == dag_run.dag_id,
+                TaskStateStoreModel.task_id == task_id,
+            )
+        ).all()
+        return {row.key: row.value for row in rows}
 
 
 def received(bik: Sandbox) -> list[Any]:
@@ -189,16 +224,157 @@ def test_a_wrong_key_fails_once_and_leaves_no_credential_anywhere(
 
 
 def test_event_data_is_not_logged(
-    bik: Sandbox, capfd: pytest.CaptureFixture[str], airflow_db: Path, tmp_path: Path
+    bik: Sandbox,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    airflow_db: Path,
+    tmp_path: Path,
 ) -> None:
-    bad = [event(100, phoneNumber="+customer"), event(101, eventProperties={"customer": b""})]
+    bad = [event(100, email="", phoneNumber="+customer"), event(101, eventProperties={"customer": b""})]
     with new_dag() as dag:
-        BikSendEventsOperator(task_id="send", events=[*TRICKY, *bad], max_rejected=2, dead_letter_path=str(tmp_path))
+        BikSendEventsOperator(task_id="send", events=[*TRICKY, *bad], max_rejected=2, state_path=str(tmp_path))
     assert run(dag).state == "success"
     captured = capfd.readouterr()
-    everything = captured.out + captured.err + log_text(airflow_db)
+    everything = captured.out + captured.err + caplog.text + log_text(airflow_db)
     assert "confirmed 7, rejected 2" in everything
     assert MARK not in everything.replace("eventProperties.customer", "")
+
+
+def with_fixed_events(_: DAG) -> None:
+    BikSendEventsOperator.partial(task_id="send", events=TRICKY).expand(pipeline=["auto", "realtime"])
+
+
+@pytest.mark.parametrize(
+    "build",
+    [literal_list, two_upstreams_and_a_literal, expanded, expanded_kwargs, with_fixed_events],
+)
+def test_no_event_stands_in_the_stored_dag_which_is_the_same_each_time(build: Callable[[DAG], None]) -> None:
+    def stored() -> str:
+        with DAG("stored", schedule=None, start_date=pendulum.datetime(2026, 1, 1)) as dag:
+            build(dag)
+        return json.dumps(DagSerialization.to_dict(dag)["dag"]["tasks"])
+
+    assert MARK not in stored()
+    assert "<event data: " in stored()
+    assert stored() == stored()
+
+
+def test_events_that_are_the_same_in_all_mapped_tasks_arrive_from_each(bik: Sandbox) -> None:
+    with new_dag() as dag:
+        with_fixed_events(dag)
+    dag_run = run(dag)
+    assert [report["confirmed"] for report in returned(dag_run, "send")] == [len(TRICKY)] * 2
+    assert MARK not in stored_by_airflow(dag_run, "send")
+
+
+def test_events_in_the_default_arguments_of_a_dag_are_refused_for_airflow_stores_these() -> None:
+    with new_dag(default_args={"events": TRICKY}), pytest.raises(BikConfigError, match="in the default_args"):
+        BikSendEventsOperator(task_id="send")  # type: ignore[call-arg]  # Airflow gives the argument
+    with new_dag(default_args={"events": "{{ params.path }}"}):
+        operator = BikSendEventsOperator(task_id="send")  # type: ignore[call-arg]  # as above
+        assert operator.events == "{{ params.path }}"
+
+
+def test_the_state_store_of_the_task_says_where_its_record_is_and_how_far_it_has_come(
+    bik: Sandbox, tmp_path: Path
+) -> None:
+    bik.faults = FaultPlan(script=(None, Fault(kind="status", status=401, when="before")))
+    with new_dag() as dag:
+        BikSendEventsOperator(
+            task_id="send",
+            events=[event(number) for number in range(250)],
+            state_path=str(tmp_path),
+            sending=Sending(max_concurrency=1),
+            retries=0,
+        )
+    dag_run = run(dag)
+    assert dag_run.state == "failed"
+    stored = state_store(dag_run, "send")
+    assert set(stored) == {"bik/record_at", "bik/progress"}
+    pointer = json.loads(stored["bik/record_at"])
+    assert pointer["folders"] == [str(path.parent) for path in files_of(tmp_path, "record.json")]
+    assert pointer["worker"] == socket.gethostname()
+    assert "100 events settled" in stored["bik/progress"]
+
+
+def test_without_a_path_the_record_is_in_the_state_store_and_a_cleared_task_goes_on_from_it(bik: Sandbox) -> None:
+    bik.faults = FaultPlan(script=(None, Fault(kind="status", status=500, when="before")))
+    with new_dag() as dag:
+        BikSendEventsOperator(
+            task_id="send",
+            events=[event(number) for number in range(250)],
+            sending=Sending(max_concurrency=1, max_attempts=1),
+            retries=1,
+            retry_delay=0,
+        )
+    dag_run = run(dag)
+    assert dag_run.state == "success"
+    report = returned(dag_run, "send")
+    assert (report["confirmed"], report["rejected_path"], report["record_path"]) == (250, None, None)
+    counts = bik.ledger.counts("event.email")
+    twice = {int(str(key[0]).removeprefix("customer").partition("@")[0]) for key, n in counts.items() if n > 1}
+    assert len(counts) == 250
+    assert twice <= named(report)
+    assert "bik/record.json" in state_store(dag_run, "send")
+
+
+def test_the_option_of_the_deployment_is_the_state_path(
+    bik: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__BIK__STATE_PATH", str(tmp_path / "deployment"))
+    with new_dag() as dag:
+        BikSendEventsOperator(task_id="send", events=[event(1), event(2, email="")], max_rejected=1)
+        BikSendEventsOperator(task_id="own", events=[event(3)], state_path=str(tmp_path / "own"))
+    dag_run = run(dag)
+    assert Path(returned(dag_run, "send")["rejected_path"]).is_relative_to(tmp_path / "deployment")
+    assert Path(returned(dag_run, "own")["record_path"]).is_relative_to(tmp_path / "own")
+
+
+def test_the_window_is_the_data_interval_of_the_run(bik: Sandbox, tmp_path: Path) -> None:
+    timetable = CronDataIntervalTimetable("@daily", timezone="Asia/Kolkata")
+    options: dict[str, Any] = {"state_path": str(tmp_path), "reading": Reading(timezone="Asia/Kolkata")}
+    with DAG(f"dag_{next(_numbers)}", schedule=timetable, start_date=pendulum.datetime(2026, 1, 1)) as dag:
+        BikSendEventsOperator(task_id="send", events=[event(1)], stream="orders", window=DATA_INTERVAL, **options)
+    dag_run = run(dag, logical_date=pendulum.datetime(2026, 1, 3, tz="Asia/Kolkata"))
+    assert dag_run.state == "success"
+    [record] = files_of(tmp_path, "record.json")
+    assert record.parent == tmp_path / "streams" / "orders" / "2026-01-02T00-00+0530--2026-01-03T00-00+0530"
+
+
+def test_a_data_interval_without_length_is_an_error_that_names_the_timetable(
+    bik: Sandbox, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with DAG(f"dag_{next(_numbers)}", schedule="@daily", start_date=pendulum.datetime(2026, 1, 1)) as dag:
+        BikSendEventsOperator(
+            task_id="send",
+            events=[event(1)],
+            stream="orders",
+            window=DATA_INTERVAL,
+            state_path=str(tmp_path),
+            retries=3,
+        )
+    assert run(dag, logical_date=pendulum.datetime(2026, 1, 2)).state == "failed"
+    assert bik.requests == []
+    assert "has no length" in (said := "".join(capfd.readouterr()))
+    assert "schedule=CronDataIntervalTimetable" in said
+
+
+@pytest.mark.parametrize("native", [False, True], ids=["text", "native"])
+def test_names_and_windows_that_are_rendered_to_numbers_and_times_are_taken(
+    bik: Sandbox, tmp_path: Path, native: bool
+) -> None:
+    params = {"stream": 20260101, "start": "2026-01-01T00:00:00+00:00", "end": "2026-01-02T00:00:00+00:00"}
+    with new_dag(render_template_as_native_obj=native, params=params) as dag:
+        BikSendEventsOperator(
+            task_id="send",
+            events=[event(1)],
+            stream="{{ params.stream }}",
+            window="{{ params.start }}/{{ params.end }}",
+            state_path=str(tmp_path),
+        )
+    assert run(dag).state == "success"
+    [record] = files_of(tmp_path, "record.json")
+    assert record.parent.parent == tmp_path / "streams" / "20260101"
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,12 @@ from airflow.sdk import DAG, task
 from airflow.serialization.serialized_objects import DagSerialization
 
 from airflow_provider_bik.errors import BikConfigError
+from airflow_provider_bik.events import Reading
 from airflow_provider_bik.events.mapping import Column, Constant, EventMapping
 from airflow_provider_bik.hooks.bik import BikHook
 from airflow_provider_bik.operators.bik import BikSendEventsOperator
 from airflow_provider_bik.sandbox import Sandbox
-from tests.operators.support import log_text, returned, run, stored_by_airflow
+from tests.operators.support import TaskInstance, event, log_text, rejected_lines, returned, run, stored_by_airflow
 
 pytestmark = [pytest.mark.airflow, pytest.mark.usefixtures("airflow_db")]
 
@@ -163,53 +165,49 @@ def test_a_column_that_is_not_there_fails_at_the_first_row_before_anything_is_se
     assert "customer0" not in everything
 
 
-def test_rows_and_events_in_dead_letters_are_sent_again_each_as_what_it_is(bik: Sandbox, tmp_path: Path) -> None:
+def test_rejected_rows_and_events_are_sent_again_each_as_what_it_is(bik: Sandbox, tmp_path: Path) -> None:
     rows = [{**row} for row in ROWS]
     rows[1]["total"] = "n/a"  # the mapping rejects the row
-    rows[3]["mail"] = None  # the mapping makes an event, which the contract rejects
+    rows[3]["mail"] = None  # the mapping makes an event of it, which the contract rejects
+    source_of_event = {"bik_rejected": 1, "event": {**event(5), "email": None}}
     source = ndjson(tmp_path / "rows.ndjson", rows)
     with open(source, "a", encoding="utf-8") as file:  # noqa: PTH123 - one more line
-        file.write("{broken\n")
+        file.write(json.dumps(source_of_event) + "\n{broken\n")
     with new_dag() as dag:
         BikSendEventsOperator(
-            task_id="send", events=source, mapping=MAPPING, dead_letter_path=str(tmp_path / "dead"), max_rejected=3
+            task_id="send", events=source, mapping=MAPPING, state_path=str(tmp_path / "state"), max_rejected=4
         )
     report = returned(run(dag), "send")
-    assert report["reasons"] == {"cast_failed": 1, "identity_missing": 1, "not_readable": 1}
+    assert report["reasons"] == {"cast_failed": 1, "identity_missing": 2, "unparsable": 1}
     assert received(bik) == [EVENTS[n] for n in (0, 2, 4)]
 
-    path = Path(report["dead_letter_path"].removeprefix("file://"))
-    letters = {letter["position"]: letter for letter in map(json.loads, path.read_text("utf-8").splitlines())}
-    assert letters[1]["row"] == rows[1]
-    made = {name: EVENTS[3][name] for name in ("eventName", "eventProperties")}
-    assert letters[3]["event"] == {**made, "email": None, "createdAt": rows[3]["at"]}
-    assert "event" not in letters[1]
-    assert "row" not in letters[3]
-    assert letters[5]["row"] == "{broken"
+    lines = {line["position"]: line for line in rejected_lines(report)}
+    assert [lines[n]["row"] for n in (1, 3, 6)] == [rows[1], rows[3], "{broken"]
+    assert lines[5]["event"] == source_of_event["event"]
+    assert all(("event" in lines[n], "row" in lines[n]) == (n == 5, n != 5) for n in (1, 3, 5, 6))
 
-    letters[1]["row"]["total"] = "12.50"
-    letters[3]["event"]["email"] = ROWS[3]["mail"]
-    del letters[5]
-    mended = ndjson(tmp_path / "mended.ndjson", list(letters.values()))
+    lines[1]["row"]["total"] = "12.50"
+    lines[3]["row"]["mail"] = ROWS[3]["mail"]
+    lines[5]["event"]["email"] = "customer5@example.com"
+    del lines[6]
+    fixed = ndjson(tmp_path / "fixed.ndjson", list(lines.values()))
     with new_dag() as dag:
-        BikSendEventsOperator(task_id="send", events=mended, mapping=MAPPING)
-    assert returned(run(dag), "send")["confirmed"] == 2
-    assert received(bik) == EVENTS
+        BikSendEventsOperator(task_id="send", events=fixed, mapping=MAPPING)
+    assert returned(run(dag), "send")["confirmed"] == 3
+    assert received(bik) == [*EVENTS, event(5)]
 
 
-def test_a_row_in_a_dead_letter_is_not_sent_without_a_mapping_and_stays_a_row(bik: Sandbox, tmp_path: Path) -> None:
-    letters: list[dict[str, Any]] = [
-        {"dead_letter": 1, "attempts": 0, "row": ROWS[0]},
-        {"dead_letter": 1, "attempts": 0, "event": EVENTS[1]},
+def test_a_rejected_row_is_not_sent_without_a_mapping_and_stays_a_row(bik: Sandbox, tmp_path: Path) -> None:
+    lines: list[dict[str, Any]] = [
+        {"bik_rejected": 1, "attempts": 0, "row": ROWS[0]},
+        {"bik_rejected": 1, "attempts": 0, "event": EVENTS[1]},
     ]
     with new_dag() as dag:
-        BikSendEventsOperator(task_id="send", events=letters, dead_letter_path=str(tmp_path), max_rejected=1)
+        BikSendEventsOperator(task_id="send", events=lines, state_path=str(tmp_path), max_rejected=1)
     report = returned(run(dag), "send")
     assert report["reasons"] == {"mapping_missing": 1}
     assert received(bik) == [EVENTS[1]]
-    (written,) = map(
-        json.loads, Path(report["dead_letter_path"].removeprefix("file://")).read_text("utf-8").splitlines()
-    )
+    (written,) = rejected_lines(report)
     assert written["row"] == ROWS[0]
     with new_dag() as dag:
         BikSendEventsOperator(task_id="send", events=[written], mapping=MAPPING)
@@ -217,18 +215,50 @@ def test_a_row_in_a_dead_letter_is_not_sent_without_a_mapping_and_stays_a_row(bi
     assert received(bik) == EVENTS[:2]
 
 
-def test_a_decimal_in_a_dead_letter_is_still_a_number_when_it_is_sent_again(bik: Sandbox, tmp_path: Path) -> None:
+def test_a_decimal_in_a_rejected_row_is_still_a_number_when_it_is_sent_again(bik: Sandbox, tmp_path: Path) -> None:
     mapping = EventMapping(event_name="ordered", email="mail", properties={"total": "total", "count": "count"})
     rows = [{"mail": mail, "total": Decimal("12.50"), "count": Decimal(3)} for mail in (None, "a@example.com")]
     with new_dag() as dag:
-        BikSendEventsOperator(
-            task_id="send", events=rows, mapping=mapping, dead_letter_path=str(tmp_path), max_rejected=1
-        )
-    path = Path(returned(run(dag), "send")["dead_letter_path"].removeprefix("file://"))
-    letter = json.loads(path.read_text("utf-8"))
-    letter["event"]["email"] = "b@example.com"
-    BikHook().send_events([letter], mapping=mapping)
-    assert [event["eventProperties"] for event in received(bik)] == [{"total": 12.5, "count": 3}] * 2
+        BikSendEventsOperator(task_id="send", events=rows, mapping=mapping, state_path=str(tmp_path), max_rejected=1)
+    (line,) = rejected_lines(returned(run(dag), "send"))
+    line["row"]["mail"] = "b@example.com"
+    BikHook().send_events([line], mapping=mapping)
+    assert [item["eventProperties"] for item in received(bik)] == [{"total": 12.5, "count": 3}] * 2
+
+
+def test_a_round_through_the_rejected_events_gives_the_bytes_of_the_first_try(bik: Sandbox, tmp_path: Path) -> None:
+    mapping = EventMapping(
+        event_name="ordered",
+        phone_number="phone",
+        created_at="placed",
+        properties={"placed": "placed", "day": "day", "total": "total", "id": "id"},
+    )
+    placed = datetime(2026, 1, 1, 10, 0)  # noqa: DTZ001 - it is read in the zone of the shop
+    row = {"placed": placed, "day": placed.date(), "total": Decimal("12.50"), "id": 2**53 - 1}
+    reading, state = Reading(timezone="Asia/Kolkata"), str(tmp_path / "state")
+    rows = [{**row, "phone": "+919876543210"}, {**row, "phone": "98765"}]
+    operator = BikSendEventsOperator(
+        task_id="send", events=rows, mapping=mapping, reading=reading, state_path=state, max_rejected=1
+    )
+    (line,) = rejected_lines(TaskInstance().execute(operator))
+    line["row"]["phone"] = "+919876543210"
+    fixed = ndjson(tmp_path / "fixed.ndjson", [line])
+    TaskInstance().execute(BikSendEventsOperator(task_id="send", events=fixed, mapping=mapping, reading=reading))
+    first, second = (request.body for request in bik.requests)
+    assert first == second
+    assert b'"createdAt":"2026-01-01T04:30:00.000Z"' in (first or b"")
+
+
+def test_a_table_with_a_column_of_the_name_that_marks_rejected_events_is_a_table(bik: Sandbox, tmp_path: Path) -> None:
+    path = tmp_path / "orders.csv"
+    path.write_text("mail,id,bik_rejected\na@example.com,1,1\n,2,1\n")
+    mapping = EventMapping(event_name="ordered", email="mail", properties={"id": "id"})
+    operator = BikSendEventsOperator(
+        task_id="send", events=str(path), mapping=mapping, state_path=str(tmp_path / "state"), max_rejected=1
+    )
+    report = TaskInstance().execute(operator)
+    assert (report["confirmed"], report["reasons"]) == (1, {"identity_missing": 1})
+    assert rejected_lines(report)[0]["row"] == {"mail": None, "id": "2", "bik_rejected": "1"}
 
 
 def test_a_dry_run_maps_and_counts_and_sends_nothing(bik: Sandbox) -> None:
@@ -242,20 +272,3 @@ def test_the_hook_takes_a_mapping_and_its_json_form(bik: Sandbox) -> None:
     assert BikHook().send_events(ROWS[:2], mapping=MAPPING).confirmed == 2
     assert BikHook().send_events(ROWS[2:], mapping=MAPPING.to_json()).confirmed == 3
     assert received(bik) == EVENTS
-
-
-def test_hints_of_the_catalogue_are_logged_once_at_the_end_without_values(
-    bik: Sandbox, airflow_db: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    mapping = EventMapping(event_name=Column("kind"), email="mail", properties={"itemPrice": "total"})
-    rows = [{**row, "kind": "customer kind" if row["id"] == 4 else "purchasedAProduct"} for row in ROWS]
-    with new_dag() as dag:
-        BikSendEventsOperator(task_id="send_with_hints", events=rows, mapping=mapping)
-    assert run(dag).state == "success"
-    captured = capfd.readouterr()
-    said = captured.out + captured.err
-    assert said.count("variantId is missing in 4 of 4 events") == 1
-    assert said.count("itemPrice is no number in 4 of 4 events") == 1
-    assert said.count("1 events have an eventName that is not publicly known") == 1
-    everything = said + log_text(airflow_db)
-    assert "customer kind" not in everything

@@ -147,13 +147,6 @@ class BadFolder(Folder):
             raise BikStorageError(message)
         return act_result
 
-    def folder(self, name: str) -> Folder:
-        return BadFolder(super().folder(name).path)
-
-    @property
-    def parent(self) -> Folder:
-        return BadFolder(super().parent.path)
-
     def read(self, name: str) -> bytes | None:
         return cast("bytes | None", self._bad(lambda: super(BadFolder, self).read(name)))
 
@@ -164,8 +157,8 @@ class BadFolder(Folder):
     def write(self, name: str, content: Iterable[bytes]) -> None:
         self._bad(lambda: super(BadFolder, self).write(name, content))
 
-    def names(self) -> list[str]:
-        return cast("list[str]", self._bad(super().names))
+    def names(self, folder: str = "") -> list[str]:
+        return cast("list[str]", self._bad(lambda: super(BadFolder, self).names(folder)))
 
     def remove(self, names: Iterable[str]) -> None:
         self._bad(lambda: super(BadFolder, self).remove(names))

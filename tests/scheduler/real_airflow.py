@@ -25,7 +25,7 @@ PATIENCE = 120.0
 
 ENDED = frozenset({"success", "failed"})
 
-HEARTBEAT_TIMEOUT = 8
+HEARTBEAT_TIMEOUT = 20
 """Seconds without a heartbeat after which the scheduler gives a task up."""
 
 SETTINGS = {

@@ -94,10 +94,11 @@ def test_a_killed_task_goes_on_from_its_checkpoint(
 ) -> None:
     run, state = start(airflow, bik, tmp_path, dag_id)
     in_the_middle(airflow, bik, state)
+    before = run.now["try_number"]
     os.kill(run.pid(), signal.SIGKILL)
     saved = saved_by(state)
     assert saved["state"] == "running"
-    assert run.wait_for("success")["try_number"] == 2
+    assert run.wait_for("success")["try_number"] == before + 1
     assert "Going on from a checkpoint: " in run.log()
     check_the_promise(bik, report=run.xcom(), number=NUMBER)
     assert twice(bik) <= in_doubt(saved)
@@ -220,7 +221,6 @@ def test_a_task_steps_aside_for_a_long_pause_and_comes_back_to_where_it_was(
         next(line for line in run.log().splitlines() if "Stepping aside until" in line)
         .partition("Stepping aside until ")[2]
         .split(".")[0]
-        + "+00:00"
     )
     assert abs(until - datetime.now(UTC)) < timedelta(seconds=8)
     saved = saved_by(state)

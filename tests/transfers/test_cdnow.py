@@ -14,9 +14,11 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from airflow_provider_bik.delivery import Sending
 from airflow_provider_bik.events.mapping import Column, Constant, EventMapping
 from airflow_provider_bik.operators.bik import BikSendEventsOperator
 from airflow_provider_bik.sandbox import Sandbox
+from tests.operators.support import TaskInstance
 from tests.transfers.conftest import Database
 from tests.transfers.support import Task
 
@@ -65,7 +67,7 @@ def loaded(postgres: Database, purchases: list[Purchase]) -> Database:
 def test_one_operator_carries_it_all_with_its_dates_and_its_sums(
     bik: Sandbox, loaded: Database, purchases: list[Purchase], tmp_path: Path
 ) -> None:
-    report = Task(tmp_path, sql=QUERY, mapping=PURCHASES).execute()
+    report = Task(tmp_path, sql=QUERY, mapping=PURCHASES).run()
     assert len(purchases) == 6919
     assert report["confirmed"] == report["pipelines"]["migration"] == 6919
     expected = loaded.rows(
@@ -119,17 +121,14 @@ FILES: dict[str, Callable[[list[Purchase], Path], None]] = {
 def test_the_same_rows_from_any_source_are_the_same_bytes(
     bik: Sandbox, loaded: Database, purchases: list[Purchase], tmp_path: Path
 ) -> None:
-    Task(tmp_path, sql=QUERY, mapping=PURCHASES, max_concurrency=1).execute()
+    Task(tmp_path, sql=QUERY, mapping=PURCHASES, sending=Sending(max_concurrency=1)).run()
     from_sql = [request.body for request in bik.requests]
     assert len(from_sql) == 70
     for name, write in FILES.items():
         write(purchases, tmp_path / name)
         bik.clear()
-        BikSendEventsOperator(
-            task_id="send", events=str(tmp_path / name), mapping=PURCHASES, max_concurrency=1
-        ).execute({"ti": _Ti()})  # type: ignore[typeddict-item]  # all that it looks at
+        operator = BikSendEventsOperator(
+            task_id="send", events=str(tmp_path / name), mapping=PURCHASES, sending=Sending(max_concurrency=1)
+        )
+        TaskInstance().execute(operator)
         assert [request.body for request in bik.requests] == from_sql, name
-
-
-class _Ti:
-    dag_id, run_id, task_id, map_index = "dag", "run", "send", -1

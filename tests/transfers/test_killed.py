@@ -12,12 +12,15 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_bik import spool
 from airflow_provider_bik.client import BikClient
-from airflow_provider_bik.operators.bik import BikSendEventsOperator
+from airflow_provider_bik.inputs.sql import Query
+from airflow_provider_bik.operators.delivering import Delivering
 from airflow_provider_bik.sandbox import Sandbox
-from airflow_provider_bik.sources.sql import Query
-from airflow_provider_bik.transfers.incremental import Incremental
+from airflow_provider_bik.state.generation_file import GenerationFile
+from airflow_provider_bik.state.record import OpenGeneration
+from airflow_provider_bik.state.storage import Folder
+from airflow_provider_bik.transfers.sql_to_bik_incremental import SqlToBikIncrementalOperator
+from tests.operators.support import files_of, named
 from tests.transfers.conftest import Database
 from tests.transfers.support import Task, orders
 
@@ -30,14 +33,16 @@ _context.set_forkserver_preload(["tests.transfers.test_killed"])
 
 POINTS: dict[str, tuple[Any, str, int]] = {
     "in extraction": (Query, "_fetch", 1),
-    "in spooling, half-way": (Query, "_fetch", 15),
-    # The first is that of the probe among the dead letters.
-    "in spooling, before the file is there": (os, "fsync", 2),
-    "before anything is sent": (spool.Spool, "rows", 1),
+    "in extraction, half-way": (Query, "_fetch", 15),
+    # The first is that of the record.
+    "in extraction, before the file is there": (os, "fsync", 2),
+    # After the record and the file.
+    "before the third file is written": (Folder, "write", 3),
+    "before anything is sent": (GenerationFile, "read", 1),
     "in sending": (BikClient, "send", 9),
-    "before the watermark moves": (Incremental, "conclude", 1),
-    "after the watermark has moved": (BikSendEventsOperator, "_conclude", 1),
-    "before the spool is removed": (spool.Spool, "remove", 1),
+    "before it is delivered": (OpenGeneration, "conclude", 1),
+    "after it is delivered": (Delivering, "_tidy_up", 1),
+    "before the file is removed": (GenerationFile, "remove", 1),
 }
 """Where, as a function, and the how manieth call of it."""
 
@@ -65,7 +70,7 @@ def one_try(directory: Path, number: int, environment: dict[str, str], arguments
     task.tries = number - 1
     if point:
         kill_at(point)
-    report = task.execute()
+    report = task.run()
     (directory / "report.json").write_text(json.dumps(report))
 
 
@@ -77,39 +82,41 @@ def run_try(directory: Path, number: int, arguments: dict[str, Any], point: str 
     return process.exitcode
 
 
-@pytest.mark.parametrize(
-    ("point", "watermark"),
-    [(point, watermark) for point in POINTS for watermark in (False, True) if watermark or "watermark" not in point],
-)
+@pytest.mark.parametrize("incremental", [False, True], ids=["whole", "incremental"])
+@pytest.mark.parametrize("point", POINTS)
 def test_nothing_is_lost_and_every_duplicate_is_named(
-    bik: Sandbox, sqlite: Database, tmp_path: Path, point: str, watermark: bool
+    bik: Sandbox, sqlite: Database, tmp_path: Path, point: str, incremental: bool
 ) -> None:
     sqlite.run(orders(ROWS))
-    arguments: dict[str, Any] = {"batch_size": 50, "max_concurrency": 4, "fetch_size": 100}
-    if watermark:
+    arguments: dict[str, Any] = {"fetch_size": 100}
+    if incremental:
         arguments |= {
+            "operator": SqlToBikIncrementalOperator,
             "sql": "SELECT id, email FROM orders WHERE id >= :watermark ORDER BY id",
             "watermark_column": "id",
-            "watermark_start": 0,
-            "watermark_path": str(tmp_path / "watermarks"),
+            "start": 0,
+            "stream": "orders",
         }
     assert run_try(tmp_path, 1, arguments, point) == -signal.SIGKILL
     assert not (tmp_path / "report.json").exists()
-    if point in {"in extraction", "in spooling, half-way", "in spooling, before the file is there"}:
-        left = list((tmp_path / "spool").glob("*"))
+    left = files_of(tmp_path, "*input*")
+    if point.startswith("in extraction"):
         assert [path.name for path in left if not path.name.startswith(".")] == []
-        assert bool(left) is ("spooling" in point), "it was killed elsewhere"
+        assert left, "it was killed elsewhere"
         assert bik.requests == []
-    else:
+    elif point != "before the third file is written":
         sqlite.run("DROP TABLE orders")
     assert run_try(tmp_path, 2, arguments) == 0
     report = json.loads((tmp_path / "report.json").read_text())
     stored = {int(str(key[0])): count for key, count in bik.ledger.counts(ORDER).items()}
     assert sorted(stored) == list(range(1, ROWS + 1))
     assert report["confirmed"] == ROWS
-    named = {n + 1 for start, end in report["possible_duplicate_ranges"] for n in range(start, end)}
-    assert {n for n, count in stored.items() if count > 1} <= named
-    assert list((tmp_path / "spool").iterdir()) == []
-    if watermark:
-        [state] = (tmp_path / "watermarks").iterdir()
-        assert json.loads(state.read_text())["watermark"] == ROWS
+    assert {n for n, count in stored.items() if count > 1} <= {n + 1 for n in named(report)}
+    [record] = files_of(tmp_path, "record.json")
+    assert json.loads(record.read_text())["current"]["state"] == "delivered"
+    if incremental:
+        [reached] = files_of(tmp_path, "seen.json")
+        assert json.loads(reached.read_text())["watermark"] == ["int", str(ROWS)]
+    sqlite.run("DROP TABLE IF EXISTS orders")
+    sqlite.run(orders(3, first=ROWS + 1))
+    assert Task(tmp_path, "the next run", **arguments).run()["confirmed"] == 3

@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 import resource
 import sys
-from contextlib import closing
-from itertools import chain
+from datetime import UTC, datetime
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
 
-from airflow_provider_bik.events.rows import encode_row
-from airflow_provider_bik.sources.sql import Query
-from airflow_provider_bik.spool import Spool, SpoolHeader
-from airflow_provider_bik.transfers.extraction import database_hook
+from airflow_provider_bik.events import Contract, Encoder, EventMapping
+from airflow_provider_bik.inputs.sql import Query, database_hook
+from airflow_provider_bik.state.generation_file import GenerationFile
+from airflow_provider_bik.state.storage import Folder
+from airflow_provider_bik.transfers.query_input import query_events
 
 SMALL, LARGE = 20_000, 300_000
 ALLOWED_MB = 32
@@ -29,10 +29,11 @@ _context.set_forkserver_preload(["tests.transfers.test_memory"])
 
 def extract(sql: str, directory: Path) -> None:
     query = Query(hook=database_hook("shop"), sql=sql, parameters=None, fetch_size=5000)
-    with closing(query.blocks()) as blocks:
-        first = next(blocks)
-        lines = map(encode_row, chain.from_iterable(chain([first], blocks)))
-        Spool(str(directory), "task").write(SpoolHeader(query="q", columns=query.columns), lines)
+    encoder = Encoder(
+        contract=Contract(now=datetime(2026, 12, 1, tzinfo=UTC)),
+        mapping=EventMapping(event_name="ordered", email="email", properties={"text": "text", "id": "id"}),
+    )
+    GenerationFile(Folder(str(directory)), "generation").write(query_events(query, encoder), "fingerprint")
 
 
 def measure(sql: str, directory: Path, environment: dict[str, str], psycopg3: bool, answer: Connection) -> None:
