@@ -19,7 +19,7 @@ from airflow_provider_bik.events.phone import is_region, parse_phone, plain_phon
 from airflow_provider_bik.events.pipeline import PipelineRule, Route
 from airflow_provider_bik.events.reading import Reading
 from airflow_provider_bik.events.reasons import Reason, Rejection, RejectionError
-from airflow_provider_bik.events.times import check_time, read_time
+from airflow_provider_bik.events.times import bik_time, check_time, in_range, read_time
 from airflow_provider_bik.events.values import MAX_INTEGER, MAX_VALUES, ValueReader, holds_null, is_null, plain
 
 __all__ = ["FIELDS", "MAX_EVENT_BYTES", "Contract", "EventFields"]
@@ -154,8 +154,6 @@ class Contract:
             if values.assumed_zone and self.hints is not None:
                 self.hints.note_zone(self._timezone)
         route = self._route(event)
-        created_at, event.is_migration = route.pair
-        event.created_at = msgspec.UNSET if created_at is None else created_at
         body = _to_bytes(event)
         if len(body) > MAX_EVENT_BYTES:
             raise RejectionError(Reason.EVENT_TOO_LARGE, f"{len(body)} bytes, {MAX_EVENT_BYTES} allowed")
@@ -170,13 +168,13 @@ class Contract:
     def _check_identity(self, event: EventFields, phone_country: object) -> Reason | None:
         """Read e-mail address and telephone number; gives the reason why one of them is left out, if one is."""
         phone, email, nulls = event.phone_number, event.email, self._null_values
-        if type(phone) is str and phone_country is None and phone not in nulls and (plain := plain_phone(phone)):
-            phone = plain
-        elif (phone := self._value(phone)) is not None:
+        is_plain = type(phone) is str and phone_country is None and phone not in nulls and plain_phone(phone)
+        is_ordinary = type(email) is str and email not in nulls and ordinary_email(email)
+        if (is_plain or phone is None) and (is_ordinary or email is None) and (is_plain or is_ordinary):
+            return None  # they go out as they stand
+        if not is_plain and (phone := self._value(phone)) is not None:
             phone = self._parse_phone(phone, phone_country)
-        if type(email) is str and email not in nulls and (ordinary := ordinary_email(email)):
-            email = ordinary
-        elif (email := self._value(email)) is not None:
+        if not is_ordinary and (email := self._value(email)) is not None:
             email = parse_email(email)
         bad_phone, bad_email = type(phone) is Rejection, type(email) is Rejection
         event.phone_number = None if bad_phone else phone
@@ -203,28 +201,34 @@ class Contract:
         return parsed
 
     def _route(self, event: EventFields) -> Route:
+        """Choose the pipeline, and write date and flag as it has them."""
         is_migration = event.is_migration
         if is_migration is not None:
             is_migration = self._value(is_migration)
             if is_migration is not None and not isinstance(is_migration, bool):
                 raise RejectionError(Reason.FIELD_TYPE, f"isMigration is of type {type(is_migration).__name__}")
-        expects_date = event.created_at is not msgspec.UNSET
-        created_at = self._value(event.created_at) if expects_date else None
-        if created_at is not None:
+        created_at: Any = event.created_at
+        written: str | None = None
+        expects_date = created_at is not msgspec.UNSET
+        if type(created_at) is str and created_at not in self._null_values and (moment := bik_time(created_at)):
+            created_at, written = in_range(moment, self.now), created_at
+        elif expects_date and (created_at := self._value(created_at)) is not None:
             created_at = self._created_at(created_at)
-        route = self.rule.route(created_at, is_migration=is_migration, now=self.now, expects_date=expects_date)
+        if isinstance(created_at, Rejection):
+            raise RejectionError(created_at.reason, created_at.detail)
+        dated = created_at if expects_date else None
+        route = self.rule.route(dated, is_migration=is_migration, now=self.now, expects_date=expects_date)
         if isinstance(route, Rejection):
             raise RejectionError(route.reason, route.detail)
+        created_at, event.is_migration = route.pair(written)
+        event.created_at = msgspec.UNSET if created_at is None else created_at
         return route
 
-    def _created_at(self, value: object) -> datetime:
+    def _created_at(self, value: object) -> datetime | Rejection:
         timestamp = read_time(value)
         if self.hints is not None and timestamp is not None and timestamp.tzinfo is None:
             self.hints.note_zone(self._timezone)
-        checked = check_time(timestamp, value, timezone=self._timezone, now=self.now)
-        if isinstance(checked, Rejection):
-            raise RejectionError(checked.reason, checked.detail)
-        return checked
+        return check_time(timestamp, value, timezone=self._timezone, now=self.now)
 
     def _value(self, value: object) -> object:
         """The value of a field without its wrapping; None for every word for null, and for blank text."""

@@ -80,10 +80,13 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
         """The pipeline, which follows from the date."""
         return _REALTIME if self.created_at is None else _MIGRATION
 
-    @property
-    def pair(self) -> tuple[str, bool] | tuple[None, None]:
-        """What ``createdAt`` and ``isMigration`` say: both or neither."""
-        return (None, None) if self.created_at is None else (to_bik_text(self.created_at), True)
+    def pair(self, written: str | None = None) -> tuple[str, bool] | tuple[None, None]:
+        """What ``createdAt`` and ``isMigration`` say: both or neither.
+
+        Args:
+            written: The date as `to_bik_text` writes it, if it came like that.
+        """
+        return (None, None) if self.created_at is None else (written or to_bik_text(self.created_at), True)
 
 
 _REALTIME_ROUTE, _DATE_DROPPED = Route(), Route(dropped_created_at=True)

@@ -11,7 +11,8 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, tzinfo
-from typing import IO
+from itertools import chain
+from typing import IO, TypeAlias
 
 import msgspec
 
@@ -28,7 +29,7 @@ INPUT = "input.ndjson.gz"
 """The name of the file in the folder of its generation."""
 
 _VERSION = 1
-_BLOCK_BYTES = 256 * 1024
+_BLOCK_BYTES = 64 * 1024
 _LINES_AT_ONCE = 500
 _GZIP = 31  # zlib's word for gzip's header and checksum
 
@@ -78,8 +79,10 @@ class _End(msgspec.Struct, array_like=True, frozen=True, tag=4):
     end: msgspec.Raw
 
 
-_encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(_Sent | _Rejected | _Skipped | _End).decode
+_Line: TypeAlias = _Sent | _Rejected | _Skipped | _End
+
+_encode_lines = msgspec.json.Encoder().encode_lines
+_decode_lines = msgspec.json.Decoder(_Line).decode_lines
 
 
 class GenerationFile:
@@ -110,9 +113,9 @@ class GenerationFile:
         """
         try:
             with self._folder.open(INPUT) as file:
-                lines = _lines(file)
-                header = msgspec.json.decode(next(lines, b""), type=_Header)
-                deque(lines, maxlen=0)
+                texts = _texts(file)
+                header = msgspec.json.decode(next(texts, b"").partition(b"\n")[0], type=_Header)
+                deque(texts, maxlen=0)
         except (FileNotFoundError, zlib.error, msgspec.DecodeError):
             return None
         return header.fingerprint if header.generation == self._generation and header.version == _VERSION else None
@@ -132,11 +135,11 @@ class GenerationFile:
         """
         header = _Header(version=_VERSION, generation=self._generation, fingerprint=fingerprint)
 
-        def lines() -> Iterator[bytes]:
+        def lines() -> Iterator[_Line]:
             for event in events:
-                yield _encode(_line(event, self._zone))
+                yield _line(event, self._zone)
             if (known := end()) is not None:
-                yield _encode(_End(end=msgspec.Raw(known)))
+                yield _End(end=msgspec.Raw(known))
 
         self._folder.write(INPUT, _zipped(header, lines()))
 
@@ -149,10 +152,10 @@ class GenerationFile:
         problem = ""
         try:
             with self._folder.open(INPUT) as file:
-                lines = _lines(file)
-                next(lines, None)
-                for position, text in enumerate(lines):
-                    line = _decode(text)
+                texts = _texts(file)
+                behind_header = next(texts, b"").partition(b"\n")[2]
+                lines = chain.from_iterable(map(_decode_lines, chain([behind_header], texts)))
+                for position, line in enumerate(lines):
                     if isinstance(line, _End):
                         self.end = bytes(line.end)
                     else:
@@ -177,15 +180,15 @@ class GenerationFile:
         self._folder.remove([INPUT])
 
 
-def _zipped(header: _Header, lines: Iterable[bytes]) -> Iterator[bytes]:
+def _zipped(header: _Header, lines: Iterable[_Line]) -> Iterator[bytes]:
     """Fast rather than small: it lives for minutes."""
-    zipper, waiting = zlib.compressobj(level=1, wbits=_GZIP), [_encode(header)]
+    zipper, waiting = zlib.compressobj(level=1, wbits=_GZIP), list[msgspec.Struct]([header])
     for line in lines:
         waiting.append(line)
         if len(waiting) >= _LINES_AT_ONCE:
-            yield zipper.compress(b"\n".join(waiting) + b"\n")
+            yield zipper.compress(_encode_lines(waiting))
             waiting.clear()
-    yield zipper.compress(b"\n".join(waiting) + b"\n" if waiting else b"") + zipper.flush()
+    yield zipper.compress(_encode_lines(waiting)) + zipper.flush()
 
 
 def _line(event: InputEvent, zone: tzinfo) -> _Sent | _Rejected | _Skipped:
@@ -234,11 +237,14 @@ def _event(position: int, line: _Sent | _Rejected | _Skipped) -> InputEvent:
     )
 
 
-def _lines(file: IO[bytes]) -> Iterator[bytes]:
+def _texts(file: IO[bytes]) -> Iterator[bytes]:
+    """The text of the file, whole lines at a time."""
     unzip, rest = zlib.decompressobj(_GZIP), b""
     while block := file.read(_BLOCK_BYTES):
-        *lines, rest = (rest + unzip.decompress(block)).split(b"\n")
-        yield from lines
+        text = rest + unzip.decompress(block)
+        end = text.rfind(b"\n") + 1
+        yield text[:end]
+        rest = text[end:]
     if rest or not unzip.eof:
         message = "the file ends too early"
         raise zlib.error(message)

@@ -33,7 +33,8 @@ from airflow_provider_bik.events import (
     Reason,
     Rejection,
 )
-from airflow_provider_bik.events.casts import CASTS
+from airflow_provider_bik.events.casts import CASTS, CastName
+from airflow_provider_bik.events.reasons import RejectionError
 from airflow_provider_bik.events.times import UNITS
 from airflow_provider_bik.events.values import MAX_DEPTH, MAX_INTEGER
 
@@ -851,6 +852,37 @@ def test_any_mapping_over_any_row_gives_an_event_or_a_rejection(given: EventMapp
     result = encode(given, row).result
     assert isinstance(result, EncodedEvent | Rejection)
     assert isinstance(row, Mapping) or isinstance(result, Rejection)
+
+
+@settings(max_examples=500)
+@given(given=mappings, row=st.dictionaries(columns, st.sampled_from(["a@example.com", *ODD_VALUES[:22]]), max_size=8))
+def test_columns_taken_at_once_give_what_they_give_one_by_one(given: EventMapping, row: dict[Any, object]) -> None:
+    at_once, one_by_one = encode(given, row).result, encode(given, MappingProxyType(row)).result
+    assert at_once == one_by_one
+
+
+DIGITS = st.text("0123456789", min_size=1, max_size=20)
+
+
+@settings(max_examples=1000)
+@given(
+    text=st.builds(lambda sign, *parts: sign + ".".join(parts), st.sampled_from(["", "-", "+"]), DIGITS)
+    | DIGITS
+    | st.builds("{}.{}".format, DIGITS, DIGITS)
+)
+@pytest.mark.parametrize("cast", ["number", "integer"])
+def test_a_number_of_few_digits_is_read_as_its_decimal_is(cast: CastName, text: str) -> None:
+    column = Column("n", cast=cast)
+    convert = CASTS[cast](column, Reading())
+
+    def outcome(value: object) -> object:
+        try:
+            found = convert(value)
+        except RejectionError as error:
+            return error.rejection.reason
+        return type(found), repr(found)
+
+    assert outcome(text) == outcome(Decimal(text))
 
 
 @given(given=mappings.filter(lambda made: made.to_event is None))

@@ -35,7 +35,7 @@ def test_each_row_of_the_rule_gives_its_flags_or_its_reason(
     mode: Mode, created_at: datetime | None, expected: object
 ) -> None:
     outcome = PipelineRule(mode=mode).route(created_at, is_migration=None, now=NOW)
-    assert (outcome.reason if isinstance(outcome, Rejection) else outcome.pair) == expected
+    assert (outcome.reason if isinstance(outcome, Rejection) else outcome.pair()) == expected
 
 
 @pytest.mark.parametrize(
@@ -148,6 +148,6 @@ def test_no_option_makes_a_wrong_combination(
 ) -> None:
     outcome = rule.route(created_at, is_migration=is_migration, now=NOW, expects_date=expects_date)
     if isinstance(outcome, Route):
-        assert outcome.pair == (None, None) or outcome.pair[1] is True
-        assert (outcome.pipeline is Pipeline.MIGRATION) is (outcome.pair[1] is True)
-        assert outcome.dropped_created_at is (created_at is not None and outcome.pair == (None, None))
+        assert outcome.pair() == (None, None) or outcome.pair()[1] is True
+        assert (outcome.pipeline is Pipeline.MIGRATION) is (outcome.pair()[1] is True)
+        assert outcome.dropped_created_at is (created_at is not None and outcome.pair() == (None, None))

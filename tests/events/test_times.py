@@ -12,7 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_bik.events.reasons import Reason, Rejection
-from airflow_provider_bik.events.times import CLOCK_SKEW, EARLIEST, UNITS, parse_time, read_epoch, to_bik_text
+from airflow_provider_bik.events.times import (
+    CLOCK_SKEW,
+    EARLIEST,
+    UNITS,
+    bik_time,
+    parse_time,
+    read_epoch,
+    read_time,
+    to_bik_text,
+)
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 KOLKATA = ZoneInfo("Asia/Kolkata")
@@ -235,6 +244,19 @@ def test_the_text_names_the_same_moment_to_the_millisecond(moment: datetime) -> 
     assert isinstance(parsed, datetime)
     back = datetime.fromisoformat(to_bik_text(parsed))
     assert timedelta(0) <= moment.astimezone(UTC) - back < timedelta(milliseconds=1)
+
+
+@settings(max_examples=500)
+@given(
+    text=st.datetimes(timezones=st.just(UTC)).map(to_bik_text)
+    | st.from_regex(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}[.,][0-9]{3}Z?", fullmatch=True)
+    | st.sampled_from(["2024-02-30T00:00:00.000Z", "2024-01-01T24:00:00.000Z", "2024-W01-1T00:00:00.000Z"])
+)
+def test_what_stands_in_biks_own_form_is_read_and_written_as_that_very_text(text: str) -> None:
+    timestamp = bik_time(text)
+    assert timestamp is None or (to_bik_text(timestamp) == text and timestamp == read_time(text))
+    if timestamp is None and (read := read_time(text)) is not None:
+        assert read.tzinfo is None or to_bik_text(read) != text
 
 
 @pytest.mark.parametrize("text", ["2026-01-05T10:00:00z", "2026-01-05 10:00:00 PM", "2026-01-05 10:00 am"])
