@@ -20,7 +20,7 @@ from airflow_provider_bik.delivery.lease import Lease
 from airflow_provider_bik.operators.delivering import Delivering
 from airflow_provider_bik.operators.task_instance import TaskRun
 from airflow_provider_bik.state.coverage import Stream
-from airflow_provider_bik.state.generation_file import GenerationFile, _Header, _lines
+from airflow_provider_bik.state.generation_file import GenerationFile, _Header, _texts
 from airflow_provider_bik.state.record import DeliveryRecord, OpenGeneration
 from airflow_provider_bik.state.rejected_file import RejectedFile
 from airflow_provider_bik.transfers import query_input, sql_to_bik_incremental
@@ -89,7 +89,7 @@ async def _count_before_writing(self: _Engine) -> None:
 def _trust_the_first_line(self: GenerationFile) -> str | None:
     try:
         with self._folder.open("input.ndjson.gz") as file:
-            header = msgspec.json.decode(next(_lines(file), b""), type=_Header)
+            header = msgspec.json.decode(next(_texts(file), b"").partition(b"\n")[0], type=_Header)
     except (FileNotFoundError, msgspec.DecodeError, Exception):  # noqa: BLE001 - as broken as it may be
         return None
     return header.fingerprint
