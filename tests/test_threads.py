@@ -50,7 +50,10 @@ def test_a_read_that_hangs_does_not_hold_up_the_end_and_its_thread_ends_with_it(
         yield 1
 
     async def work() -> None:
-        await asyncio.wait_for(anext(in_thread(source())), timeout=0.05)
+        reading = asyncio.ensure_future(anext(in_thread(source())))
+        while not threads:
+            await asyncio.sleep(0.01)
+        await asyncio.wait_for(reading, timeout=0.05)
 
     with pytest.raises(TimeoutError):
         asyncio.run(work())

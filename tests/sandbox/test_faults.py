@@ -72,7 +72,7 @@ def test_a_reset_ends_the_connection_without_an_answer(bik: Sandbox, when: When)
 
 @pytest.mark.parametrize("when", WHENS)
 def test_a_hang_answers_nothing_and_a_client_that_gave_up_counts_as_gone(bik: Sandbox, when: When) -> None:
-    bik.faults = only(Fault(kind="hang", when=when, seconds=1.0))
+    bik.faults = only(Fault(kind="hang", when=when, seconds=5.0))
     with opened(bik) as connection:
         # Known before it is answered, so that a test can act while a request is under way.
         assert eventually(lambda: [(r.status, r.events) for r in bik.requests] == [(None, 1)])

@@ -57,9 +57,14 @@ class Runs:
         found: dict[str, Any] = json.loads((self.growing / "record.json").read_text())
         return found
 
+    def seen(self) -> Path:
+        """What the last generation says to the one after it."""
+        (found,) = (self.growing / self.record()["current"]["id"]).glob("seen.*.json")
+        return found
+
     def watermark(self) -> int:
         """Of the last generation."""
-        reached = json.loads((self.growing / self.record()["current"]["id"] / "seen.json").read_text())
+        reached = json.loads(self.seen().read_text())
         return int(reached["watermark"][1])
 
     def sent(self) -> dict[int, int]:
@@ -290,7 +295,7 @@ def test_what_says_how_far_the_last_run_came_is_never_taken_for_none(
 ) -> None:
     runs.insert(1)
     runs.task().run()
-    path = runs.growing / runs.record()["current"]["id"] / "seen.json"
+    path = runs.seen()
     path.unlink()
     if content is not None:
         path.write_text(content)
@@ -310,7 +315,7 @@ def test_what_earlier_runs_have_said_goes_but_for_the_last_one(runs: Runs) -> No
     for number in range(5):
         runs.insert(number)
         runs.task().run()
-    assert len(list(runs.growing.rglob("seen.json"))) <= 2
+    assert len(list(runs.growing.rglob("seen.*.json"))) <= 2
 
 
 @pytest.mark.parametrize(
