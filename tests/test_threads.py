@@ -42,17 +42,17 @@ def test_what_a_read_raises_is_raised_where_its_item_is_awaited() -> None:
 
 
 def test_a_read_that_hangs_does_not_hold_up_the_end_and_its_thread_ends_with_it() -> None:
-    go_on, threads = threading.Event(), []
+    go_on, began, threads = threading.Event(), threading.Event(), []
 
     def source() -> Iterator[int]:
         threads.append(threading.current_thread())
+        began.set()
         go_on.wait()
         yield 1
 
     async def work() -> None:
         reading = asyncio.ensure_future(anext(in_thread(source())))
-        while not threads:
-            await asyncio.sleep(0.01)
+        await asyncio.to_thread(began.wait)
         await asyncio.wait_for(reading, timeout=0.05)
 
     with pytest.raises(TimeoutError):
