@@ -381,7 +381,7 @@ def object_maker(parts: Mapping[str, ValueSpec | Extractor], reading: Reading) -
         made = blank.copy()
         try:
             # Another kind of mapping may do as it likes about what is not there.
-            made.update(zip(columns, take(row if type(row) is dict else _NOTHING), strict=True))
+            made.update(zip(columns, take(row if type(row) is dict else _NOTHING)))  # noqa: B905 - as many by its making
         except KeyError:
             return {part: extract(row) for part, extract in extractors.items()}
         for part, extract in others:

@@ -86,7 +86,8 @@ class Table:
                 problem = Rejection(reason=Reason.UNPARSABLE, detail=cells.detail)
                 yield Item(position=position, location=location, raw=cells.text, problem=problem)
             else:
-                raw = dict(zip(names, cells if every else compress(cells, used), strict=True))
+                # A row has as many cells as there are columns, and to let zip check it takes 0.3 us.
+                raw = dict(zip(names, cells if every else compress(cells, used)))  # noqa: B905
                 yield Item(position=position, location=location, raw=raw)
 
 
