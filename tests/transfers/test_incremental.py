@@ -59,7 +59,8 @@ class Runs:
 
     def seen(self) -> Path:
         """What the last generation says to the one after it."""
-        (found,) = (self.growing / self.record()["current"]["id"]).glob("seen.*.json")
+        generation = str(self.record()["current"]["id"])
+        (found,) = (self.growing / generation).glob("seen.*.json")
         return found
 
     def watermark(self) -> int:
