@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import zstandard
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, ObjectStoragePath
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
+from backports import zstd
 
 from airflow_provider_bik.delivery import Sending
 from airflow_provider_bik.errors import BikConfigError, BikInputChangedError
@@ -294,7 +294,7 @@ def test_a_pattern_that_matches_nothing_is_no_success(tmp_path: Path, bik: Sandb
 def test_a_retry_goes_on_where_a_file_was_cut_short_once_it_is_whole(tmp_path: Path, bik: Sandbox, packed: str) -> None:
     lines = [json.dumps(event(zlib.crc32(b"%d" % n))).encode() + b"\n" for n in range(20_000)]
     path, whole = tmp_path / f"orders.ndjson{packed}", b"".join(lines)
-    whole = gzip.compress(whole) if packed == ".gz" else zstandard.compress(whole)
+    whole = gzip.compress(whole) if packed == ".gz" else zstd.compress(whole)
     path.write_bytes(whole[: len(whole) // 2])
     state, ti = str(tmp_path / "state"), TaskInstance()
     with pytest.raises(AirflowException, match="it is cut short") as caught:
