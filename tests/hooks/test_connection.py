@@ -187,8 +187,8 @@ def test_an_extra_that_is_no_object_is_refused_and_not_taken_for_none(extra: str
         # Airflow 2.11 warns that Airflow 3 will not take it.
         warnings.simplefilter("ignore")
         stored.extra = extra
-    with pytest.raises(BikConfigError, match=r"'bik_test' has an extra that is not (JSON|a JSON object)"):
-        client_settings(cast("Any", stored))
+        with pytest.raises(BikConfigError, match=r"'bik_test' has an extra that is not (JSON|a JSON object)"):
+            client_settings(cast("Any", stored))
 
 
 @pytest.mark.parametrize(
