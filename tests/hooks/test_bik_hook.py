@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -29,24 +28,9 @@ def bik(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
 
 @contextmanager
 def silent_server() -> Iterator[int]:
-    """Takes connections and never answers; gives its port."""
+    """Connections to it are made, for its backlog takes them, and never answered; gives its port."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        taken: list[socket.socket] = []
-
-        def take() -> None:
-            try:
-                while True:
-                    taken.append(server.accept()[0])
-            except OSError:
-                return
-
-        thread = threading.Thread(target=take, daemon=True)
-        thread.start()
-        try:
-            yield server.getsockname()[1]
-        finally:
-            for each in taken:
-                each.close()
+        yield server.getsockname()[1]
 
 
 def silent(monkeypatch: pytest.MonkeyPatch, port: int, **extra: object) -> None:
