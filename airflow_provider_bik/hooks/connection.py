@@ -30,7 +30,7 @@ EXTRAS: Mapping[str, str] = {
     "ca_file": "PEM file on the worker with the authorities to trust instead of the system's.",
     "verify": "Whether the server's certificate is checked; `false` is taken for a loopback address only.",
 }
-"""The extras a Connection may have; any other is refused by name."""
+"""The extras that a Connection may have; any other is an error that names it."""
 
 _LONGEST_TIMEOUT = 3600.0
 _TRUTH = {"true": True, "false": False}
