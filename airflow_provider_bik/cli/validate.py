@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from airflow_provider_bik.cli.masking import masked
 from airflow_provider_bik.cli.screen import show_table
-from airflow_provider_bik.delivery.counts import Counts
+from airflow_provider_bik.delivery import Counts
 from airflow_provider_bik.errors import BikConfigError, BikError
 from airflow_provider_bik.events import (
     Contract,

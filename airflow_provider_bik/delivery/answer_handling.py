@@ -7,8 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from airflow_provider_bik.delivery.answers import Answer, AnswerClass, backoff
-from airflow_provider_bik.delivery.batching import Batch
-from airflow_provider_bik.delivery.counts import Outcomes
+from airflow_provider_bik.delivery.intake import Batch, Outcomes
 from airflow_provider_bik.delivery.settings import Sending
 from airflow_provider_bik.events.reasons import Reason, Rejection
 
@@ -138,16 +137,19 @@ class AnswerHandler:
         by_bik = answer.means is AnswerClass.REJECTED_BY_BIK
         reason = Reason.REJECTED_BY_BIK if by_bik else Reason.EVENT_TOO_LARGE
         detail = answer.safe_message or "BIK's message is in the file of rejected events"
-        self.outcomes.reject_batch(batch, Rejection(reason=reason, detail=detail), answer)
+        self._reject(batch, answer, reason, detail)
         self.rejected_by_bik += by_bik
         if self._breaker_trips():
             last = f"the last rejection: {answer.cause} {answer.safe_message}".rstrip()
             self.end(StopReason.NEARLY_ALL_REJECTED, last)
 
+    def _reject(self, batch: Batch, answer: Answer, reason: Reason, detail: str) -> None:
+        rejection = Rejection(reason=reason, detail=detail)
+        self.outcomes.reject_batch(batch, rejection, status=answer.status, message=answer.message)
+
     def _retry_or_hold(self, batch: Batch, answer: Answer, now: float) -> None:
         if answer.may_have_arrived and self.sending.hold:
-            rejection = Rejection(reason=Reason.DELIVERY_UNKNOWN, detail=answer.cause)
-            self.outcomes.reject_batch(batch, rejection, answer)
+            self._reject(batch, answer, Reason.DELIVERY_UNKNOWN, answer.cause)
         else:
             again = self._retry_later(batch, answer, now)
             if again.isolated_failures >= self.sending.max_attempts:

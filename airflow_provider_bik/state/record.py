@@ -28,7 +28,7 @@ from uuid import uuid4
 import msgspec
 
 from airflow_provider_bik.delivery import Checkpoint, ReportDict, empty_report
-from airflow_provider_bik.delivery.intervals import Intervals
+from airflow_provider_bik.delivery.checkpoint import Intervals
 from airflow_provider_bik.errors import BikAlreadyDeliveredError, BikConfigError, BikRecordError, BikSupersededError
 from airflow_provider_bik.events.reasons import Reason
 from airflow_provider_bik.state.documents import Documents
