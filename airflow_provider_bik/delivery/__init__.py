@@ -1,7 +1,6 @@
 """How events get to BIK: asyncio and pure decisions. No Airflow, no HTTP library, no files, no clock but the loop's."""
 
-from airflow_provider_bik.delivery.answer_handling import StopReason
-from airflow_provider_bik.delivery.answers import Answer, AnswerClass
+from airflow_provider_bik.delivery.answers import Answer, AnswerClass, StopReason
 from airflow_provider_bik.delivery.checkpoint import Checkpoint, CheckpointWriter, Counts, NoCheckpoints
 from airflow_provider_bik.delivery.engine import Send, deliver
 from airflow_provider_bik.delivery.intake import NoRejectedSink, RejectedEvent, RejectedSink

@@ -16,8 +16,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from airflow_provider_bik.delivery.answer_handling import AnswerHandler, StopReason
-from airflow_provider_bik.delivery.answers import Answer, AnswerClass
+from airflow_provider_bik.delivery.answers import Answer, AnswerClass, AnswerHandler, StopReason
 from airflow_provider_bik.delivery.checkpoint import Checkpoint, Intervals, Lease
 from airflow_provider_bik.delivery.intake import Batch, Batcher, Intake, Outcomes
 from airflow_provider_bik.delivery.pacing import Pacer
