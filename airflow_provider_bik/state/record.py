@@ -31,7 +31,7 @@ from airflow_provider_bik.delivery import Checkpoint, ReportDict, empty_report
 from airflow_provider_bik.delivery.checkpoint import Intervals
 from airflow_provider_bik.errors import BikAlreadyDeliveredError, BikConfigError, BikRecordError, BikSupersededError
 from airflow_provider_bik.events.reasons import Reason
-from airflow_provider_bik.state.documents import Documents
+from airflow_provider_bik.state.storage import Documents
 from airflow_provider_bik.threads import call_in_thread
 
 __all__ = [
