@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import hashlib
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
@@ -22,7 +24,16 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_rand
 
 from airflow_provider_bik.errors import BikConfigError, BikStorageError
 
-__all__ = ["Documents", "Folder", "TaskStateStore", "is_storage_error", "shown_path", "storage_errors", "storage_path"]
+__all__ = [
+    "Documents",
+    "Folder",
+    "TaskStateStore",
+    "is_storage_error",
+    "safe_name",
+    "shown_path",
+    "storage_errors",
+    "storage_path",
+]
 
 _T = TypeVar("_T")
 
@@ -39,6 +50,9 @@ _LASTING = (FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectory
 """Errors that another attempt a moment later would meet again."""
 
 _LOCAL = frozenset({"file", "local", ""})
+
+_SAFE = re.compile(r"[a-z0-9_-]{1,80}")
+_READABLE = 80
 
 _ATTEMPTS = 4
 _LONGEST_WAIT = 1.0
@@ -72,6 +86,18 @@ def shown_path(path: ObjectStoragePath) -> str:
         return scheme
     authority, slash, name = rest.partition("/")
     return f"{scheme}://{authority.rpartition('@')[2]}{slash}{name}"
+
+
+def safe_name(text: str) -> str:
+    """A name for a folder: as it is if that is safe on every storage; else readable, and exact by a digest.
+
+    Different texts never get the same name, also where upper and lower case are one, and none leads out of its folder.
+    """
+    if _SAFE.fullmatch(text):
+        return text
+    readable = re.sub(r"[^A-Za-z0-9_-]+", "-", text).strip("-")[:_READABLE]
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    return f"{readable}.{digest}"
 
 
 def is_storage_error(error: BaseException) -> bool:
