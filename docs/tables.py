@@ -48,7 +48,7 @@ from airflow_provider_bik.events.forms import FORMS  # noqa: E402 - as above
 from airflow_provider_bik.events.pipeline import RULE  # noqa: E402 - as above
 from airflow_provider_bik.get_provider_info import get_provider_info  # noqa: E402 - as above
 from airflow_provider_bik.hooks.connection import EXTRAS  # noqa: E402 - as above
-from airflow_provider_bik.inputs.sniff import SIGNS  # noqa: E402 - as above
+from airflow_provider_bik.inputs.formats import SIGNS  # noqa: E402 - as above
 from airflow_provider_bik.operators.bik import BikSendEventsOperator  # noqa: E402 - as above
 from airflow_provider_bik.state.record import Generation, Record  # noqa: E402 - as above
 from airflow_provider_bik.transfers.sql_to_bik import SqlToBikOperator  # noqa: E402 - as above

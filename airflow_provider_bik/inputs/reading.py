@@ -13,14 +13,12 @@ from typing import Literal, TypeVar, cast
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from airflow_provider_bik.errors import BikInputError
-from airflow_provider_bik.events.item import Item
+from airflow_provider_bik.events.item import Item, unwrapped
 from airflow_provider_bik.events.reading import Reading
 from airflow_provider_bik.inputs.files import check_files, read_files
 from airflow_provider_bik.inputs.frames import check_no_column, frame_table, is_frame
 from airflow_provider_bik.inputs.paths import files_of
-from airflow_provider_bik.inputs.rejected import item_of
-from airflow_provider_bik.inputs.row_keys import check_keys_of_first
-from airflow_provider_bik.inputs.tables import CheckColumns
+from airflow_provider_bik.inputs.tables import CheckColumns, check_keys_of_first
 from airflow_provider_bik.threads import in_thread
 
 __all__ = ["CHUNK_BYTES", "CHUNK_SIZE", "SLICE_SIZE", "in_chunks", "read_items"]
@@ -61,8 +59,8 @@ def read_items(events: object, reading: Reading, check_columns: CheckColumns | N
             check_files(files, reading, check_columns)
     for kind, group in groupby(_flatten(events), key=lambda pair: _kind(pair[0])):
         if kind == "item":
-            items = (item_of(item, next(positions), location) for item, location in group)
-            yield from check_keys_of_first(items, "events", check_columns)
+            items = (unwrapped(Item(position=next(positions), location=location, raw=item)) for item, location in group)
+            yield from items if check_columns is None else check_keys_of_first(items, "events", check_columns)
             continue
         for item, location in group:
             if kind == "path":
