@@ -28,7 +28,7 @@ from airflow_provider_bik.delivery import (
     task_error,
 )
 from airflow_provider_bik.errors import BikError, BikEventError
-from airflow_provider_bik.events import Contract, Encoder, EventMapping, Hints, InputEvent, Mode, PipelineRule, Reading
+from airflow_provider_bik.events import Contract, Encoder, EventMapping, Hints, InputEvent, PipelineRule, Reading
 from airflow_provider_bik.hooks import old_forms
 from airflow_provider_bik.hooks.connection import ConnectionLike, client_settings
 from airflow_provider_bik.inputs import in_chunks, read_items
@@ -190,8 +190,9 @@ class BikHook(HttpHook):
         self, events: object, pipeline: str | PipelineRule, reading: Reading | None, mapping: EventMapping | None
     ) -> Iterator[InputEvent]:
         how = reading or Reading()
-        rule = pipeline if isinstance(pipeline, PipelineRule) else PipelineRule(mode=cast("Mode", pipeline))
-        contract = Contract(now=datetime.now(UTC), rule=rule, reading=how, hints=Hints(self.log.info))
+        contract = Contract(
+            now=datetime.now(UTC), rule=PipelineRule.of(pipeline), reading=how, hints=Hints(self.log.info)
+        )
         encoder = Encoder(contract=contract, mapping=mapping)
         return encoder.encode_all(read_items(events, how, encoder.columns_check))
 
