@@ -47,7 +47,7 @@ from airflow_provider_bik.events.casts import CASTS  # noqa: E402 - as above
 from airflow_provider_bik.events.forms import FORMS  # noqa: E402 - as above
 from airflow_provider_bik.events.pipeline import RULE  # noqa: E402 - as above
 from airflow_provider_bik.get_provider_info import get_provider_info  # noqa: E402 - as above
-from airflow_provider_bik.hooks.connection import EXTRAS  # noqa: E402 - as above
+from airflow_provider_bik.hooks.bik import EXTRAS  # noqa: E402 - as above
 from airflow_provider_bik.inputs.formats import SIGNS  # noqa: E402 - as above
 from airflow_provider_bik.operators.bik import BikSendEventsOperator  # noqa: E402 - as above
 from airflow_provider_bik.state.record import Generation, Record  # noqa: E402 - as above
