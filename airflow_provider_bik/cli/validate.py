@@ -11,8 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_bik.cli.masking import masked
-from airflow_provider_bik.cli.screen import show_table
+from airflow_provider_bik.cli.screen import masked, show_table
 from airflow_provider_bik.delivery import Counts
 from airflow_provider_bik.errors import BikConfigError, BikError
 from airflow_provider_bik.events import (
