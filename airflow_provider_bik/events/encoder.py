@@ -58,15 +58,7 @@ class Encoder:
         return events if self.contract.hints is None else _concluded(events, self.contract.hints)
 
     def check_columns(self, columns: Sequence[str], where: str) -> None:
-        """Check that the columns which the mapping uses are there.
-
-        Args:
-            columns: The names that are there.
-            where: The file or query that has them, for the error.
-
-        Raises:
-            BikConfigError: One is not there. The text names it, those that are there, and the nearest of them.
-        """
+        """Check that the columns which the mapping uses are there, as `EventMapping.check_columns`."""
         if self.mapping is not None:
             self.mapping.check_columns(columns, where)
 
