@@ -11,7 +11,7 @@ import msgspec
 
 from airflow_provider_bik.events.contract import Contract
 from airflow_provider_bik.events.hints import Hints
-from airflow_provider_bik.events.item import REJECTED_EVENT_KEY, EncodedEvent, InputEvent, Item, decoded, unwrapped
+from airflow_provider_bik.events.item import EncodedEvent, InputEvent, Item, decoded
 from airflow_provider_bik.events.mapping import EventMapping, Plan, call_to_event, keeps_row
 from airflow_provider_bik.events.mapping_fields import Column, Extractor, Row, RowGroup, extractor, is_empty
 from airflow_provider_bik.events.reasons import Reason, Rejection, RejectionError
@@ -92,7 +92,6 @@ class Encoder:
             except RejectionError as error:
                 return _input_event(item, item.position, error.rejection, is_row=True)
             return InputEvent(position=item.position, location=item.location, result=encoded, attempts=item.attempts)
-        item = unwrapped(item)
         is_row = self._is_row(item)
         return _input_event(
             item, item.position, item.problem or self._encode_raw(item.raw, is_row=is_row), is_row=is_row
@@ -149,7 +148,7 @@ class Encoder:
 
     @staticmethod
     def _opened(items: Iterable[Item]) -> Iterator[Item]:
-        return (unwrapped(item if item.line is None else decoded(item)) for item in items)
+        return (item if item.line is None else decoded(item) for item in items)
 
 
 def _concluded(events: Iterator[InputEvent], hints: Hints) -> Iterator[InputEvent]:
@@ -193,7 +192,7 @@ def _key_of(item: Item, key: Extractor) -> object:
 
 def _is_plain_row(item: Item) -> bool:
     raw = item.raw
-    return type(raw) is dict and item.problem is None and item.is_row is None and REJECTED_EVENT_KEY not in raw
+    return type(raw) is dict and item.problem is None and item.is_row is None
 
 
 def _input_event(item: Item, position: int, result: Result, *, is_row: bool) -> InputEvent:
