@@ -9,11 +9,10 @@ import json
 import sys
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from airflow.configuration import conf
-from airflow.dag_processing.dagbag import BundleDagBag
-from airflow.models.xcom import XComModel
-from airflow.utils.session import create_session
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 
 from demo import shop
 from demo.ledger import Ledger
@@ -22,17 +21,32 @@ from demo.legs import Leg, Outcome, legs
 
 def run(leg: Leg, ledger: Ledger) -> Outcome:
     """Run one DAG and collect what it says and what the sandbox says."""
-    folder = Path(conf.get("core", "dags_folder"))
-    dag = BundleDagBag(folder, bundle_path=folder).get_dag(leg.dag_id)
+    dag = _bag().get_dag(leg.dag_id)
     if dag is None:
         message = f"{leg.dag_id} is not in the DAGs folder or cannot be imported."
         raise LookupError(message)
-    dag_run = dag.test(logical_date=leg.logical_date, run_conf=leg.conf)
-    sends = [task_id for task_id in dag.task_ids if task_id.startswith("send")]
-    query = XComModel.get_many(run_id=dag_run.run_id, dag_ids=leg.dag_id, task_ids=sends, key="return_value")
-    with create_session() as session:
-        reports = [XComModel.deserialize_value(row) for row in session.scalars(query)]
-    return Outcome(state=str(dag_run.state.value), reports=reports, ledger=ledger.counts())
+    dated = {"logical_date" if AIRFLOW_V_3_0_PLUS else "execution_date": leg.logical_date}
+    dag_run = dag.test(run_conf=leg.conf, **dated)
+    pulled = [
+        ti.xcom_pull(task_ids=ti.task_id, map_indexes=ti.map_index)
+        for ti in dag_run.get_task_instances()
+        if ti.task_id.startswith("send")
+    ]
+    reports = [report for report in pulled if report]
+    return Outcome(state=str(getattr(dag_run.state, "value", dag_run.state)), reports=reports, ledger=ledger.counts())
+
+
+def _bag() -> Any:  # noqa: ANN401 - its class depends on the version
+    folder = Path(conf.get("core", "dags_folder"))
+    try:
+        from airflow.dag_processing.dagbag import BundleDagBag  # noqa: PLC0415 - Airflow 3.2 and later
+    except ImportError:
+        from airflow.models.dagbag import DagBag  # type: ignore[attr-defined]  # noqa: PLC0415 - Airflow below 3.2
+
+        # Airflow has its DAGs folder on the path.
+        sys.path.insert(0, str(folder))
+        return DagBag(folder)
+    return BundleDagBag(folder, bundle_path=folder)
 
 
 def main(folder: str, sandbox: str, today: str) -> None:
