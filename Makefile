@@ -75,4 +75,7 @@ $(READY): pyproject.toml constraints.txt
 	$(PIP) --editable . --group dev
 	@# For the public data set that it ships, which the tests read without importing it.
 	$(PIP) --no-deps lifetimes==0.11.3
+	@# MySQL's provider without its driver, which is built with MariaDB's headers; without these, tests of it are skipped.
+	$(PIP) --no-deps apache-airflow-providers-mysql==6.7.1
+	@! command -v mariadb_config >/dev/null || $(PIP) mysqlclient==2.3.2 || echo "mysqlclient could not be built."
 	@touch $(READY)
