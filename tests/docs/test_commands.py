@@ -15,12 +15,13 @@ import pytest
 from airflow_provider_bik.cli.commands import parser as commands_parser
 from airflow_provider_bik.get_provider_info import get_provider_info
 from airflow_provider_bik.hooks.bik import BikHook
+from airflow_provider_bik.inputs.sql import database_hook
 from airflow_provider_bik.sandbox import Sandbox
 from airflow_provider_bik.sandbox.__main__ import parser
 from tests.docs.pages import ROOT, commands
 
 SANDBOX = "python -m airflow_provider_bik.sandbox"
-VALIDATE = "python -m airflow_provider_bik validate"
+COMMANDS = ("python -m airflow_provider_bik ", "airflow bik ")
 CONNECTION = "export AIRFLOW_CONN_"
 OPTION = "export AIRFLOW__BIK__"
 NOT_RUN = {
@@ -45,6 +46,9 @@ AIRFLOW = {
 }
 """Beginnings of commands that are run in a real Airflow, and what they say if all is well."""
 
+DATABASES = {"postgres": True, "mysql": True, "snowflake": False, "gcpbigquery": False}
+"""Types of Connections to databases on the pages, and whether what they need is installed here."""
+
 ALL = list(dict.fromkeys(block.text for block in commands()))
 
 
@@ -55,6 +59,9 @@ def command_of(text: str) -> str:
 
 def chosen(*beginnings: str) -> list[str]:
     return [text for text in ALL if command_of(text).startswith(beginnings)]
+
+
+OF_DATABASES = [text for text in chosen(CONNECTION) if any(f'"conn_type": "{kind}"' in text for kind in DATABASES)]
 
 
 def airflow(command: str, **environment: str) -> str:
@@ -73,7 +80,7 @@ def airflow(command: str, **environment: str) -> str:
 
 
 def test_no_command_is_left_out() -> None:
-    covered = {*chosen("make ", *AIRFLOW, SANDBOX, VALIDATE, CONNECTION, OPTION, *NOT_RUN)}
+    covered = {*chosen("make ", *AIRFLOW, SANDBOX, *COMMANDS, CONNECTION, OPTION, *NOT_RUN)}
     assert [text for text in ALL if text not in covered] == []
 
 
@@ -90,12 +97,13 @@ def test_a_command_line_of_the_sandbox_is_understood_by_it(command: str) -> None
     assert parser().parse_args([word for word in arguments if word != "…"])
 
 
-@pytest.mark.parametrize("command", chosen(VALIDATE))
-def test_a_command_line_of_validate_is_understood_by_it(command: str) -> None:
-    assert commands_parser().parse_args(shlex.split(command)[3:])
+@pytest.mark.parametrize("command", [text for text in chosen(*COMMANDS) if "…" not in text])
+def test_a_command_line_of_the_package_is_understood_by_it(command: str) -> None:
+    beginning = next(each for each in COMMANDS if command.startswith(each))
+    assert commands_parser().parse_args(shlex.split(command.removeprefix(beginning)))
 
 
-@pytest.mark.parametrize("command", chosen(CONNECTION))
+@pytest.mark.parametrize("command", [text for text in chosen(CONNECTION) if text not in OF_DATABASES])
 def test_a_connection_on_the_pages_is_one_that_the_hook_takes(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     name, _, value = shlex.split(command)[1].partition("=")
     monkeypatch.setenv(name, value)
@@ -103,6 +111,15 @@ def test_a_connection_on_the_pages_is_one_that_the_hook_takes(command: str, monk
     assert settings.base_url.startswith(("https://bikapi.bikayi.app", "http://127.0.0.1:"))
     assert settings.credentials.key
     assert settings.credentials.secret
+
+
+@pytest.mark.parametrize("command", OF_DATABASES)
+def test_a_connection_of_a_database_leads_to_it(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    name, _, value = shlex.split(command)[1].partition("=")
+    conn_type = json.loads(value)["conn_type"]
+    if DATABASES[conn_type]:
+        monkeypatch.setenv(name, value)
+        assert database_hook(name.removeprefix("AIRFLOW_CONN_").lower()).conn_type == conn_type
 
 
 @pytest.mark.parametrize("command", chosen(OPTION))

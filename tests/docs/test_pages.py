@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_bik import errors
+from airflow_provider_bik.cli.commands import COMMANDS
 from airflow_provider_bik.delivery import RejectedEvent, ReportDict, Sending, StopReason
 from airflow_provider_bik.events import (
     Column,
@@ -115,6 +116,7 @@ NAMED: dict[str, tuple[str, Callable[[], Iterable[str]]]] = {
     "reason codes": ("events", lambda: [reason.value for reason in Reason]),
     "errors": ("errors", lambda: errors.__all__),
     "formats": ("inputs", lambda: [member.value for member in FileFormat]),
+    "commands": ("commands", lambda: COMMANDS),
     "flags of the sandbox": ("sandbox", lambda: {flag.strip("-") for flag in sandbox_flags()} - {"help"}),
 }
 
