@@ -26,6 +26,7 @@ CONNECTION = "export AIRFLOW_CONN_"
 OPTION = "export AIRFLOW__BIK__"
 NOT_RUN = {
     "pip install": "`make dist` installs the built wheel, with its extras, into a clean environment",
+    "make help": "a test of its own runs it",
     "make tables": "it would change the pages; a test says whether they are stale",
     "make constraints": "it would renew the versions that these tests run with",
     "make clean": "it would remove the environment in which these tests run",
@@ -82,6 +83,14 @@ def airflow(command: str, **environment: str) -> str:
 def test_no_command_is_left_out() -> None:
     covered = {*chosen("make ", *AIRFLOW, SANDBOX, *COMMANDS, CONNECTION, OPTION, *NOT_RUN)}
     assert [text for text in ALL if text not in covered] == []
+
+
+def test_make_help_names_every_target() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
+    assert targets is not None
+    said = subprocess.run(["make", "help"], cwd=ROOT, check=True, capture_output=True, text=True, timeout=60).stdout
+    assert re.findall(r"^make (\w+) +\S.*$", said, re.MULTILINE) == targets[1].split()
 
 
 @pytest.mark.parametrize("command", chosen("make "))
