@@ -55,6 +55,7 @@ from airflow_provider_bik.operators.bik import BikSendEventsOperator  # noqa: E4
 from airflow_provider_bik.state.record import Generation, Record  # noqa: E402 - as above
 from airflow_provider_bik.transfers.sql_to_bik import SqlToBikOperator  # noqa: E402 - as above
 from airflow_provider_bik.transfers.sql_to_bik_incremental import SqlToBikIncrementalOperator  # noqa: E402 - as above
+from docs.reference import reference  # noqa: E402 - as above
 
 __all__ = ["PAGES", "TABLES", "arguments_of", "public_errors", "written"]
 
@@ -347,6 +348,7 @@ TABLES: Mapping[str, Callable[[], list[str]]] = {
     "each-arguments": partial(_arguments, Each),
     "record": partial(_attributes, Record),
     "generation": partial(_attributes, Generation),
+    "api": reference,
     "check-flags": partial(_flags, "check"),
     "send-flags": partial(_flags, "send"),
     "reasons": _reasons,

@@ -35,6 +35,7 @@ NOT_RUN = {
     "python -m benchmarks.sql": "it takes some minutes; `make test` runs it over a small table",
     "python -m tests.delivery.simulation": "it prints the figures that `make test` compares with the scenario files",
     "make demo KEEP=1": "it stays up until Ctrl-C; without KEEP it is run by the gate",
+    "airflow dags test": "the DAG of that name is run by the test of the snippets",
     "airflow state-store clean": "it is Airflow's own, and removes what has expired",
     "airflow backfill create": "it needs a running Airflow; tests/scheduler asks for the same backfill by the REST API",
 }
@@ -44,6 +45,7 @@ AIRFLOW = {
     "airflow connections test": "Connection success!",
     "airflow connections add": "Successfully added",
     "airflow pools set": "Pool bik created",
+    "airflow providers get": "airflow-provider-bik",
 }
 """Beginnings of commands that are run in a real Airflow, and what they say if all is well."""
 
