@@ -1,4 +1,4 @@
-# Every target sets up what it needs; `make demo` and `make test` are all there is to know.
+# Every target sets up what it needs. `make help` lists them: the texts after ## below.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -7,37 +7,38 @@ READY := $(VENV)/.ready
 IN_PARALLEL := --numprocesses 3 --dist loadscope --no-loadscope-reorder
 PIP := PIP_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 
-.PHONY: demo test check docs tables dist compat storm bench constraints clean
+.PHONY: help demo test check docs tables storm bench dist compat constraints clean
 
-demo: $(READY)
+help: ## says what there is
+	@awk -F ':[^#]*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+demo: $(READY) ## runs the sample DAGs in a real Airflow against a local BIK; KEEP=1 leaves its page up
 	$(BIN)/python -m demo
 
-test: $(READY)
+test: $(READY) ## runs the whole suite; ARGS="tests/events -x" for a part of it
 	$(BIN)/python -m pytest $(IN_PARALLEL) $(ARGS)
 
-check: $(READY)
+check: $(READY) ## checks formatting, lint, types, import lines
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-docs: $(READY)
+docs: $(READY) ## builds the pages as HTML; warnings are errors
 	$(BIN)/python -m sphinx --fail-on-warning --quiet --builder html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
 
-# Writes what the code knows better into the tables of the pages.
-tables: $(READY)
+tables: $(READY) ## writes what the code knows better into the tables of the pages
 	$(BIN)/python -m docs.tables
 
-# Kills workers 1500 times; takes about half an hour.
-storm: $(READY)
+storm: $(READY) ## kills workers 1500 times; takes about half an hour
 	BIK_STORM=1 $(BIN)/python -m pytest tests/promise/test_storm.py --capture=no --quiet
 
-bench: $(READY)
+bench: $(READY) ## compares the cost of an event with other ways to send it; some minutes
 	$(BIN)/python -m benchmarks
 
 # The built wheel, in a clean environment and away from the source tree, passes the tests of what depends on packaging.
-dist: $(READY)
+dist: $(READY) ## builds the wheel and tests it in a clean environment
 	rm -rf build dist
 	$(BIN)/python -m build --no-isolation --outdir dist .
 	$(PYTHON) -m venv build/clean
@@ -49,7 +50,7 @@ dist: $(READY)
 	  tests/sandbox/test_command_line.py tests/test_provider_info.py
 
 # The oldest Airflow that is supported, in an environment of its own.
-compat:
+compat: ## tests with the oldest Airflow that is supported
 	$(PYTHON) -m venv build/airflow-2
 	PIP_CONSTRAINT=constraints-airflow-2.txt build/airflow-2/bin/python -m pip install --quiet "apache-airflow<3" \
 	  --editable ".[parquet,sandbox,zstd]" hypothesis jsonschema pandas polars pytest pytest-timeout pytest-xdist
@@ -57,14 +58,14 @@ compat:
 	  tests/compat tests/events tests/hooks tests/inputs tests/operators/test_send_events.py tests/test_windows.py
 
 # Renews constraints.txt: the newest versions that go together, installed without it.
-constraints:
+constraints: ## renews the pinned versions in constraints.txt
 	$(PYTHON) -m venv build/newest
 	build/newest/bin/python -m pip install --quiet --upgrade pip
 	build/newest/bin/python -m pip install --quiet --editable . --group dev
 	(head -n 2 constraints.txt; build/newest/bin/python -m pip freeze --all --exclude-editable) > build/constraints.txt
 	mv build/constraints.txt constraints.txt
 
-clean:
+clean: ## removes what the others made
 	rm -rf $(VENV) .demo build dist docs/_build
 
 $(READY): pyproject.toml constraints.txt
@@ -75,4 +76,7 @@ $(READY): pyproject.toml constraints.txt
 	$(PIP) --editable . --group dev
 	@# For the public data set that it ships, which the tests read without importing it.
 	$(PIP) --no-deps lifetimes==0.11.3
+	@# MySQL's provider without its driver, which is built with MariaDB's headers; without these, tests of it are skipped.
+	$(PIP) --no-deps apache-airflow-providers-mysql==6.7.1
+	@! command -v mariadb_config >/dev/null || $(PIP) mysqlclient==2.3.2 || echo "mysqlclient could not be built."
 	@touch $(READY)

@@ -35,6 +35,7 @@ def get_provider_info() -> dict[str, Any]:  # Airflow's JSON schema, not ours, s
         "integrations": [
             {"integration-name": "BIK", "external-doc-url": "https://bik.ai", "tags": ["service"]},
         ],
+        "cli": ["airflow_provider_bik.cli.definition.get_bik_cli_commands"],
         "config": {
             "bik": {
                 "description": "Where `airflow-provider-bik` keeps what it must know from one try and run to the next.",

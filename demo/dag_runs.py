@@ -41,7 +41,7 @@ def _bag() -> Any:  # noqa: ANN401 - its class depends on the version
     try:
         from airflow.dag_processing.dagbag import BundleDagBag  # noqa: PLC0415 - Airflow 3.2 and later
     except ImportError:
-        from airflow.models.dagbag import DagBag  # type: ignore[attr-defined]  # noqa: PLC0415 - Airflow below 3.2
+        from airflow.models.dagbag import DagBag  # noqa: PLC0415 - Airflow below 3.2
 
         # Airflow has its DAGs folder on the path.
         sys.path.insert(0, str(folder))

@@ -35,8 +35,9 @@ html_copy_source = False
 
 NAVIGATION = {
     "index": {
-        "Use": "connection operator mapping from-your-export validate sql inputs state dags sandbox",
-        "Know": "reliability events delivery errors",
+        "Use": "install connection operator mapping from-your-export commands validate sql inputs state dags sandbox",
+        "How to": "howto-postgresql howto-mysql howto-snowflake howto-bigquery",
+        "Know": "reliability events delivery errors faq api upgrade",
         "Change": "code-map benchmarks design/index",
     },
     "design/index": {

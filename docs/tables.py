@@ -6,6 +6,7 @@ of them is not what the code says. Tables of examples are made by running the co
 
 from __future__ import annotations
 
+import argparse
 import inspect
 import os
 import re
@@ -27,6 +28,7 @@ os.environ.setdefault("AIRFLOW_HOME", _HOME.name)
 import msgspec  # noqa: E402 - as below
 
 from airflow_provider_bik import errors  # noqa: E402 - some of these import Airflow, which needs the lines above
+from airflow_provider_bik.cli.commands import COMMANDS  # noqa: E402 - as above
 from airflow_provider_bik.delivery import Sending, StopReason  # noqa: E402 - as above
 from airflow_provider_bik.delivery.answers import ANSWERS  # noqa: E402 - as above
 from airflow_provider_bik.events import (  # noqa: E402 - as above
@@ -53,6 +55,7 @@ from airflow_provider_bik.state.record import Generation, Record  # noqa: E402 -
 from airflow_provider_bik.transfers.sql_to_bik import SqlToBikOperator  # noqa: E402 - as above
 from airflow_provider_bik.transfers.sql_to_bik_incremental import SqlToBikIncrementalOperator  # noqa: E402 - as above
 from docs.forms import FORMS  # noqa: E402 - as above
+from docs.reference import reference  # noqa: E402 - as above
 
 __all__ = ["PAGES", "TABLES", "arguments_of", "public_errors", "written"]
 
@@ -320,6 +323,18 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     return ["| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |" for line in lines]
 
 
+def _flags(command: str) -> list[str]:
+    described = argparse.ArgumentParser(add_help=False)
+    COMMANDS[command][1](described)
+    rows = []
+    for action in described._actions:  # noqa: SLF001 - argparse has no other way
+        name = action.option_strings[0] if action.option_strings else str(action.metavar)
+        told = (action.help or "").replace("(default: %(default)s)", f"(default: `{action.default}`)") % vars(action)
+        choices = f"{', '.join(f'`{choice}`' for choice in action.choices)} " if action.choices else ""
+        rows.append([f"`{name}`", f"{choices}{told}".strip()])
+    return _table(["argument", "meaning"], rows)
+
+
 TABLES: Mapping[str, Callable[[], list[str]]] = {
     "operator-arguments": partial(_arguments, BikSendEventsOperator),
     "sql-arguments": partial(_arguments, SqlToBikOperator),
@@ -333,6 +348,9 @@ TABLES: Mapping[str, Callable[[], list[str]]] = {
     "each-arguments": partial(_arguments, Each),
     "record": partial(_attributes, Record),
     "generation": partial(_attributes, Generation),
+    "api": reference,
+    "check-flags": partial(_flags, "check"),
+    "send-flags": partial(_flags, "send"),
     "reasons": _reasons,
     "rule": _rule,
     "answers": _answers,

@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
-
-from airflow_provider_bik.cli import validate
+from importlib import import_module
 
 __all__ = ["COMMANDS", "main", "parser"]
 
+
+def _lazy(module: str) -> Callable[[argparse.ArgumentParser], None]:
+    """The ``describe`` of a module, imported when it is called: each `airflow` command imports this."""
+
+    def describe(parser: argparse.ArgumentParser) -> None:
+        import_module(f"airflow_provider_bik.cli.{module}").describe(parser)
+
+    return describe
+
+
 COMMANDS: Mapping[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
-    "validate": ("check a file as the operator would read it; nothing is sent", validate.describe),
+    "check": ("test a Connection; nothing is sent", _lazy("check")),
+    "resend": ("send rejected events again, once they are fixed", _lazy("resend")),
+    "sandbox": ("run a local BIK to try things on", _lazy("sandbox")),
+    "send": ("send a file of events or rows", _lazy("send")),
+    "validate": ("check a file as the operator would read it; nothing is sent", _lazy("validate")),
 }
 """The name of a command -> what it does, and what describes its arguments and sets ``run``."""
 

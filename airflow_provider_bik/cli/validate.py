@@ -8,9 +8,9 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
+from airflow_provider_bik.cli.file_arguments import add_file_arguments, mapping_of, reading_of
 from airflow_provider_bik.cli.screen import masked, show_table
 from airflow_provider_bik.delivery import Counts
 from airflow_provider_bik.errors import BikConfigError, BikError
@@ -18,22 +18,16 @@ from airflow_provider_bik.events import (
     Contract,
     EncodedEvent,
     Encoder,
-    EventMapping,
     Hints,
     InputEvent,
-    Mode,
     PipelineRule,
-    Reading,
     Reason,
     Rejection,
 )
-from airflow_provider_bik.events.reading import FILE_FORMATS
 
 __all__ = ["describe"]
 
 _SAMPLES = 3
-
-_READING = ("timezone", "default_region", "file_format", "encoding", "delimiter", "json_path")
 
 
 def describe(parser: argparse.ArgumentParser) -> None:
@@ -44,17 +38,8 @@ def describe(parser: argparse.ArgumentParser) -> None:
     )
     parser.epilog = "Exit code: 0 if all of it would be sent, 1 if not, 2 if the arguments are wrong."
     parser.set_defaults(run=_run, parser=parser)
-    option = parser.add_argument
-    option("file", metavar="FILE", help="a file of events or rows on this machine, or a pattern of files in quotes")
-    option("--mapping", metavar="M.json", help="the JSON form of an EventMapping, if the file holds rows")
-    option("--pipeline", choices=[mode.value for mode in Mode], default="auto", help="(default: %(default)s)")
-    option("--timezone", metavar="ZONE", help="what times without a zone are in, such as Asia/Kolkata (default: UTC)")
-    option("--default-region", metavar="CODE", help="country of telephone numbers that do not say it, such as IN")
-    option("--file-format", choices=FILE_FORMATS, help="(default: what the file's name or beginning says)")
-    option("--encoding", metavar="NAME", help="of a text file, such as cp1252 (default: utf-8)")
-    option("--delimiter", metavar="CHARACTER", type=_character, help=r"between the cells of CSV; \t for a tab")
-    option("--json-path", metavar="PATH", help="the keys that lead to the events in a JSON file, joined by dots")
-    option("--show-personal-data", action="store_true", help="do not mask the sample events")
+    add_file_arguments(parser, meaning="a file of events or rows on this machine, or a pattern of files in quotes")
+    parser.add_argument("--show-personal-data", action="store_true", help="do not mask the sample events")
 
 
 @dataclass(kw_only=True)
@@ -90,15 +75,10 @@ class _Findings:
                 self.counts.skipped += 1
 
 
-def _character(text: str) -> str:
-    return {r"\t": "\t"}.get(text, text)
-
-
 def _run(given: argparse.Namespace) -> int:
     found = _Findings()
     try:
-        reading = Reading(**{name: getattr(given, name) for name in _READING if getattr(given, name) is not None})
-        mapping = None if given.mapping is None else _mapping(given.mapping)
+        reading, mapping = reading_of(given), mapping_of(given)
         rule = PipelineRule.of(given.pipeline)
     except BikConfigError as error:
         given.parser.error(error.message)
@@ -112,19 +92,6 @@ def _run(given: argparse.Namespace) -> int:
         found.error = error
     _show(given.file, found, show_personal_data=given.show_personal_data)
     return 1 if found.error is not None or found.counts.rejected else 0
-
-
-def _mapping(path: str) -> EventMapping:
-    """Read the JSON form of a mapping.
-
-    Raises:
-        BikConfigError: The file cannot be read, or holds none.
-    """
-    try:
-        return EventMapping.of(json.loads(Path(path).read_text("utf-8")))
-    except (OSError, ValueError) as error:
-        message = f"--mapping: {path} cannot be read as JSON ({type(error).__name__}). Nothing was sent."
-        raise BikConfigError(message) from error
 
 
 def _events(path: str, encoder: Encoder) -> Iterator[InputEvent]:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from collections.abc import Set as AbstractSet
 from datetime import date, time
 from typing import Any, TypeVar
-from uuid import uuid4
 
 import msgspec
 from airflow.providers.common.compat.sdk import BaseHook
@@ -18,6 +17,7 @@ from airflow.providers.common.sql.hooks.sql import DbApiHook
 
 from airflow_provider_bik.errors import BikConfigError, BikDatabaseError, BikDeliveryIncompleteError, BikError
 from airflow_provider_bik.events.item import Item
+from airflow_provider_bik.inputs.drivers import ending, is_wrong_query, streaming_cursor
 from airflow_provider_bik.threads import StopSignal, call_in_thread, run
 
 __all__ = ["GRACE", "Query", "database_hook", "query_digest", "sql_items", "stoppable"]
@@ -93,8 +93,7 @@ class Query:
     def __init__(self, *, hook: DbApiHook, sql: str, parameters: object, fetch_size: int) -> None:
         self._hook = hook
         self._sql, self._parameters, self._fetch_size = sql, parameters, fetch_size
-        self._connection: Any = None
-        self._cursor: Any = None
+        self._end: Callable[[], None] = lambda: None
         self._cancelled = False
         self.columns: list[str] = []
 
@@ -107,9 +106,9 @@ class Query:
             BikDeliveryIncompleteError: The query was cancelled.
         """
         try:
-            self._connection = self._hook.get_conn()
-            with contextlib.closing(self._connection), contextlib.closing(_cursor(self._connection)) as cursor:
-                self._cursor = cursor
+            connection = self._hook.get_conn()
+            with contextlib.closing(connection), streaming_cursor(connection) as cursor:
+                self._end = ending(self._hook, connection, cursor)
                 cursor.execute(self._sql, *([] if self._parameters is None else [self._parameters]))
                 block = self._fetch(cursor)
                 self.columns = _columns(cursor.description)
@@ -127,12 +126,7 @@ class Query:
     def cancel(self) -> None:
         """End `blocks` soon, from another thread; may block, for some drivers ask the server by another connection."""
         self._cancelled = True
-        for owner in (self._cursor, self._connection):
-            for ask in (getattr(owner, "cancel", None), getattr(owner, "interrupt", None)):
-                # It may have ended by itself meanwhile.
-                with contextlib.suppress(Exception):
-                    if ask is not None:
-                        ask()
+        self._end()
 
     def _fetch(self, cursor: Any) -> Sequence[Sequence[object]]:  # noqa: ANN401 - every driver has its own class
         if self._cancelled:
@@ -142,23 +136,6 @@ class Query:
             # What a cursor of dictionaries gives, which some Connections ask for.
             return [list(row.values()) for row in rows]
         return rows
-
-
-def _cursor(connection: Any) -> Any:  # noqa: ANN401 - every driver has its own classes
-    """For PostgreSQL, whose drivers else fetch the whole result, a cursor of the server's; else the driver's own."""
-    driver = type(connection).__module__.partition(".")[0]
-    name = f"bik_{uuid4().hex}"
-    if driver == "psycopg":
-        from psycopg.rows import tuple_row  # noqa: PLC0415 - the driver is there if its connection is
-
-        connection.read_only = True
-        return connection.cursor(name=name, row_factory=tuple_row)
-    if driver == "psycopg2":
-        from psycopg2.extensions import cursor  # noqa: PLC0415 - the driver is there if its connection is
-
-        connection.readonly = True
-        return connection.cursor(name=name, cursor_factory=cursor)
-    return connection.cursor()
 
 
 def _columns(description: Sequence[Sequence[Any]] | None) -> list[str]:
@@ -182,6 +159,8 @@ def _kind(error: Exception) -> str | None:
     if isinstance(error, OSError):
         # Drivers written in Python let those of their sockets through.
         return "OperationalError"
+    if is_wrong_query(error):
+        return "ProgrammingError"
     names = [kind.__name__ for kind in type(error).__mro__]
     if "Error" not in names:
         return None

@@ -21,10 +21,15 @@ if TYPE_CHECKING:
 
 def parser() -> argparse.ArgumentParser:
     """Describe the command line."""
-    described = argparse.ArgumentParser(
-        prog="python -m airflow_provider_bik.sandbox",
-        description="A local BIK to try things on. It listens on 127.0.0.1 only and ends with Ctrl-C.",
-    )
+    described = argparse.ArgumentParser(prog="python -m airflow_provider_bik.sandbox")
+    describe(described)
+    return described
+
+
+def describe(described: argparse.ArgumentParser) -> None:
+    """Describe the arguments, and set ``run``."""
+    described.description = "A local BIK to try things on. It listens on 127.0.0.1 only and ends with Ctrl-C."
+    described.set_defaults(run=run)
     option = described.add_argument
     option("--port", type=_port, default=8787, help="port to listen on; 0 takes a free one (default: %(default)s)")
     option("--api-key", default="sandbox-key", metavar="KEY", help="user name to ask for (default: %(default)s)")
@@ -56,7 +61,6 @@ def parser() -> argparse.ArgumentParser:
         metavar="BYTES",
         help="answer larger bodies with 413 (default: %(default)s)",
     )
-    return described
 
 
 def _port(text: str) -> int:
@@ -131,7 +135,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0, or 1 if the sandbox could not start.
     """
-    options = parser().parse_args(arguments)
+    return run(parser().parse_args(arguments))
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the sandbox that the options describe, as `main` does."""
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())

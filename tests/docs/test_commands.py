@@ -15,16 +15,18 @@ import pytest
 from airflow_provider_bik.cli.commands import parser as commands_parser
 from airflow_provider_bik.get_provider_info import get_provider_info
 from airflow_provider_bik.hooks.bik import BikHook
+from airflow_provider_bik.inputs.sql import database_hook
 from airflow_provider_bik.sandbox import Sandbox
 from airflow_provider_bik.sandbox.__main__ import parser
 from tests.docs.pages import ROOT, commands
 
 SANDBOX = "python -m airflow_provider_bik.sandbox"
-VALIDATE = "python -m airflow_provider_bik validate"
+COMMANDS = ("python -m airflow_provider_bik ", "airflow bik ")
 CONNECTION = "export AIRFLOW_CONN_"
 OPTION = "export AIRFLOW__BIK__"
 NOT_RUN = {
     "pip install": "`make dist` installs the built wheel, with its extras, into a clean environment",
+    "make help": "a test of its own runs it",
     "make tables": "it would change the pages; a test says whether they are stale",
     "make constraints": "it would renew the versions that these tests run with",
     "make clean": "it would remove the environment in which these tests run",
@@ -33,6 +35,7 @@ NOT_RUN = {
     "python -m benchmarks.sql": "it takes some minutes; `make test` runs it over a small table",
     "python -m tests.delivery.simulation": "it prints the figures that `make test` compares with the scenario files",
     "make demo KEEP=1": "it stays up until Ctrl-C; without KEEP it is run by the gate",
+    "airflow dags test": "the DAG of that name is run by the test of the snippets",
     "airflow state-store clean": "it is Airflow's own, and removes what has expired",
     "airflow backfill create": "it needs a running Airflow; tests/scheduler asks for the same backfill by the REST API",
 }
@@ -42,8 +45,12 @@ AIRFLOW = {
     "airflow connections test": "Connection success!",
     "airflow connections add": "Successfully added",
     "airflow pools set": "Pool bik created",
+    "airflow providers get": "airflow-provider-bik",
 }
 """Beginnings of commands that are run in a real Airflow, and what they say if all is well."""
+
+DATABASES = {"postgres": True, "mysql": True, "snowflake": False, "gcpbigquery": False}
+"""Types of Connections to databases on the pages, and whether what they need is installed here."""
 
 ALL = list(dict.fromkeys(block.text for block in commands()))
 
@@ -55,6 +62,9 @@ def command_of(text: str) -> str:
 
 def chosen(*beginnings: str) -> list[str]:
     return [text for text in ALL if command_of(text).startswith(beginnings)]
+
+
+OF_DATABASES = [text for text in chosen(CONNECTION) if any(f'"conn_type": "{kind}"' in text for kind in DATABASES)]
 
 
 def airflow(command: str, **environment: str) -> str:
@@ -73,8 +83,16 @@ def airflow(command: str, **environment: str) -> str:
 
 
 def test_no_command_is_left_out() -> None:
-    covered = {*chosen("make ", *AIRFLOW, SANDBOX, VALIDATE, CONNECTION, OPTION, *NOT_RUN)}
+    covered = {*chosen("make ", *AIRFLOW, SANDBOX, *COMMANDS, CONNECTION, OPTION, *NOT_RUN)}
     assert [text for text in ALL if text not in covered] == []
+
+
+def test_make_help_names_every_target() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
+    assert targets is not None
+    said = subprocess.run(["make", "help"], cwd=ROOT, check=True, capture_output=True, text=True, timeout=60).stdout
+    assert re.findall(r"^make (\w+) +\S.*$", said, re.MULTILINE) == targets[1].split()
 
 
 @pytest.mark.parametrize("command", chosen("make "))
@@ -90,12 +108,13 @@ def test_a_command_line_of_the_sandbox_is_understood_by_it(command: str) -> None
     assert parser().parse_args([word for word in arguments if word != "…"])
 
 
-@pytest.mark.parametrize("command", chosen(VALIDATE))
-def test_a_command_line_of_validate_is_understood_by_it(command: str) -> None:
-    assert commands_parser().parse_args(shlex.split(command)[3:])
+@pytest.mark.parametrize("command", [text for text in chosen(*COMMANDS) if "…" not in text])
+def test_a_command_line_of_the_package_is_understood_by_it(command: str) -> None:
+    beginning = next(each for each in COMMANDS if command.startswith(each))
+    assert commands_parser().parse_args(shlex.split(command.removeprefix(beginning)))
 
 
-@pytest.mark.parametrize("command", chosen(CONNECTION))
+@pytest.mark.parametrize("command", [text for text in chosen(CONNECTION) if text not in OF_DATABASES])
 def test_a_connection_on_the_pages_is_one_that_the_hook_takes(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     name, _, value = shlex.split(command)[1].partition("=")
     monkeypatch.setenv(name, value)
@@ -103,6 +122,15 @@ def test_a_connection_on_the_pages_is_one_that_the_hook_takes(command: str, monk
     assert settings.base_url.startswith(("https://bikapi.bikayi.app", "http://127.0.0.1:"))
     assert settings.credentials.key
     assert settings.credentials.secret
+
+
+@pytest.mark.parametrize("command", OF_DATABASES)
+def test_a_connection_of_a_database_leads_to_it(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    name, _, value = shlex.split(command)[1].partition("=")
+    conn_type = json.loads(value)["conn_type"]
+    if DATABASES[conn_type]:
+        monkeypatch.setenv(name, value)
+        assert database_hook(name.removeprefix("AIRFLOW_CONN_").lower()).conn_type == conn_type
 
 
 @pytest.mark.parametrize("command", chosen(OPTION))

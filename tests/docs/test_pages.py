@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_bik import errors
+from airflow_provider_bik.cli.commands import COMMANDS
 from airflow_provider_bik.delivery import RejectedEvent, ReportDict, Sending, StopReason
 from airflow_provider_bik.events import (
     Column,
@@ -39,6 +40,7 @@ from airflow_provider_bik.state.storage import Folder
 from airflow_provider_bik.transfers.sql_to_bik import SqlToBikOperator
 from airflow_provider_bik.transfers.sql_to_bik_incremental import SqlToBikIncrementalOperator
 from docs.conf import picture_of
+from docs.reference import PUBLIC
 from docs.tables import TABLES, arguments_of, written
 from tests.docs.pages import (
     DOCS,
@@ -114,6 +116,7 @@ NAMED: dict[str, tuple[str, Callable[[], Iterable[str]]]] = {
     "reason codes": ("events", lambda: [reason.value for reason in Reason]),
     "errors": ("errors", lambda: errors.__all__),
     "formats": ("inputs", lambda: [member.value for member in FileFormat]),
+    "commands": ("commands", lambda: COMMANDS),
     "flags of the sandbox": ("sandbox", lambda: {flag.strip("-") for flag in sandbox_flags()} - {"help"}),
 }
 
@@ -136,6 +139,15 @@ def test_the_tables_of_a_page_are_what_the_code_says_now(page: Path) -> None:
 def test_every_table_of_the_code_stands_on_a_page() -> None:
     placed = set(re.findall(r"<!-- table: ([\w-]+) -->", "".join(page.read_text("utf-8") for page in PAGES)))
     assert placed == set(TABLES)
+
+
+def test_every_name_that_a_dag_of_the_pages_imports_is_in_the_reference() -> None:
+    sources = [block.text for block in blocks("python", "py")]
+    sources += [path.read_text("utf-8") for path in (ROOT / "dags").glob("*.py")]
+    imported = re.findall(r"^from airflow_provider_bik\.([\w.]+) import (.+)$", "\n".join(sources), re.MULTILINE)
+    names = {(module, name.strip()) for module, listed in imported for name in listed.split(",")}
+    assert len(names) > 10
+    assert {pair for pair in names if pair[1] not in PUBLIC.get(pair[0], ()) and pair[0] != "errors"} == set()
 
 
 def test_a_page_that_asks_for_a_table_that_does_not_exist_is_found() -> None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 
+from airflow_provider_bik.inputs.sql import database_hook
 from airflow_provider_bik.sandbox import Sandbox
 from tests.docs.pages import DOCS, Block, blocks
+from tests.mariadb import mariadb_server
 from tests.operators.support import KEY, SECRET, connection, event, returned, run
 from tests.postgres import postgres_server
 
@@ -24,13 +27,27 @@ FRAGMENTS = {DOCS / "dags.md": "shows what to change in a DAG of dags/, which ha
 EXPORTS = DOCS / "from-your-export.md"
 SAMPLES = Path(__file__).parent / "exports"
 
+HOW_TO = {DOCS / f"howto-{name}.md": name for name in ("postgresql", "mysql")}
+"""Pages about one kind of database, which have tests of their own."""
+
+ONLY_PARSED = {DOCS / f"howto-{name}.md" for name in ("snowflake", "bigquery")}
+"""Pages about databases that no test can have."""
+
 SNIPPETS = [block for block in blocks("python", "py") if block.page not in FRAGMENTS]
 
 ORDERS = """
 CREATE TABLE orders AS
-SELECT n AS id, 'customer' || n || '@example.com' AS email, (n * 1.01)::numeric(10, 2) AS total,
-       now() - interval '1 day' AS placed_at, now() AS created
+SELECT n AS id, 'customer' || n || '@example.com' AS email, '98123' || lpad(n::text, 5, '0') AS phone,
+       (n * 1.01)::numeric(10, 2) AS total, now() - interval '1 day' AS placed_at, now() AS created,
+       '[{"sku": "A-1"}]'::jsonb AS items, 'not for BIK' AS note
 FROM generate_series(1, 250) AS n
+"""
+ORDERS_OF_MARIADB = """
+CREATE OR REPLACE TABLE shop.orders AS
+SELECT seq AS id, concat('customer', seq, '@example.com') AS email, concat('98123', lpad(seq, 5, '0')) AS phone,
+       seq * 1.01 AS total, seq % 2 = 0 AS is_gift, '[{"sku": "A-1"}]' AS items,
+       utc_timestamp(3) - INTERVAL 1 DAY AS placed_at, 'not for BIK' AS note
+FROM seq_1_to_250
 """
 
 
@@ -77,7 +94,9 @@ def run_snippet(tmp_path: Path, snippet: Block, path: Path) -> Iterator[tuple[st
         yield dag.dag_id, returned(dag_run, "send")
 
 
-@pytest.mark.parametrize("snippet", [each for each in SNIPPETS if each.page != EXPORTS], ids=str)
+@pytest.mark.parametrize(
+    "snippet", [each for each in SNIPPETS if each.page not in {EXPORTS, *HOW_TO, *ONLY_PARSED}], ids=str
+)
 def test_a_snippet_runs_and_a_dag_in_it_delivers(bik: Sandbox, tmp_path: Path, snippet: Block) -> None:
     fixed = tmp_path / "fixed.ndjson"
     fixed.write_text(json.dumps({"bik_rejected": 1, "attempts": 2, "event": event()}) + "\n", encoding="utf-8")
@@ -101,6 +120,65 @@ def test_a_mapping_for_an_export_makes_the_event_that_the_page_shows(
     body: Any = json.loads(bik.requests[0].body or b"")
     first = body["event"] if "event" in body else body["events"][0]
     assert first == json.loads(shown.text)
+
+
+@pytest.fixture
+def databases(shop: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Any]]:
+    """Gives the hook of the owner of a database of the kind, with the table of orders in it."""
+    with ExitStack() as opened:
+
+        def hook(kind: str) -> Any:
+            patch = opened.enter_context(pytest.MonkeyPatch.context())
+            if kind == "postgresql":
+                patch.setenv("AIRFLOW_CONN_SHOP", shop)
+            else:
+                connection = opened.enter_context(mariadb_server(tmp_path_factory.mktemp("mariadb")))
+                patch.setenv("AIRFLOW_CONN_SHOP", connection)
+            found = database_hook("shop")
+            if kind == "mysql":
+                found.run(ORDERS_OF_MARIADB)
+            return found
+
+        yield hook
+
+
+def as_reader(page: Path, owner: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the user that a page describes, and let `shop` log in as that user."""
+    (rights,) = [block.text for block in blocks("sql") if block.page == page]
+    owner.run([statement for statement in rights.split(";") if statement.strip()])
+    stored = owner.get_connection("shop")
+    stored.login, stored.password = "bik_reader", "<password>"
+    monkeypatch.setenv("AIRFLOW_CONN_SHOP", stored.as_json())
+
+
+@pytest.mark.parametrize("page", HOW_TO, ids=HOW_TO.get)
+def test_a_database_is_read_as_its_page_says_by_the_user_that_it_describes(
+    bik: Sandbox,
+    databases: Callable[[str], Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    page: Path,
+) -> None:
+    as_reader(page, databases(HOW_TO[page]), monkeypatch)
+    (snippet,) = [each for each in SNIPPETS if each.page == page]
+    ((_, report),) = run_snippet(tmp_path, snippet, page)
+    assert report["confirmed"] == report["read"] == bik.ledger.count() == 250
+    body: Any = json.loads(bik.requests[0].body or b"")
+    first = body["event"] if "event" in body else body["events"][0]
+    assert first["phoneNumber"] == "+919812300001"
+    assert first["eventProperties"]["orderId"] == "1"
+    assert first["eventProperties"]["items"] == [{"sku": "A-1"}]
+    assert first["eventProperties"]["firstSku"] == "A-1"
+    with pytest.raises(Exception, match=r"(?i)denied"):
+        database_hook("shop").get_records("SELECT note FROM orders")
+
+
+@pytest.mark.parametrize("snippet", [each for each in SNIPPETS if each.page in ONLY_PARSED], ids=str)
+def test_a_dag_for_a_database_that_is_not_here_is_parsed(tmp_path: Path, snippet: Block) -> None:
+    (tmp_path / "snippet.py").write_text(snippet.text, encoding="utf-8")
+    bag = DagBag(dag_folder=str(tmp_path), safe_mode=False)
+    assert bag.import_errors == {}
+    assert [task.task_id for dag in bag.dags.values() for task in dag.tasks] == ["send"]
 
 
 def test_the_pages_show_dags_and_the_hook() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_bik.sandbox import Sandbox
+from tests.mariadb import mariadb_server
 from tests.operators.support import APP_ID, KEY, SECRET, connection
 from tests.postgres import postgres_server
 
@@ -63,6 +64,34 @@ def postgres_by_psycopg2(monkeypatch: pytest.MonkeyPatch, server: str) -> Databa
     return _postgres(monkeypatch, server, psycopg3=False)
 
 
+@pytest.fixture(scope="session")
+def other_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real MariaDB; gives its Connection as JSON."""
+    with mariadb_server(tmp_path_factory.mktemp("mariadb")) as connection:
+        yield connection
+
+
+def _mariadb(monkeypatch: pytest.MonkeyPatch, connection: str, **extra: str) -> Database:
+    from airflow.providers.mysql.hooks.mysql import MySqlHook  # noqa: PLC0415 - it is not installed everywhere
+
+    monkeypatch.setenv("AIRFLOW_CONN_SHOP", json.dumps({**json.loads(connection), "extra": extra}))
+    hook = MySqlHook("shop")
+    hook.run(["DROP DATABASE shop", "CREATE DATABASE shop"])
+    return Database(hook)
+
+
+@pytest.fixture
+def mariadb(monkeypatch: pytest.MonkeyPatch, other_server: str) -> Database:
+    """An empty MariaDB to which `shop` points, by the driver that its provider takes unless told otherwise."""
+    return _mariadb(monkeypatch, other_server)
+
+
+@pytest.fixture
+def mariadb_by_connector(monkeypatch: pytest.MonkeyPatch, other_server: str) -> Database:
+    """The same, by the other one."""
+    return _mariadb(monkeypatch, other_server, client="mysql-connector-python")
+
+
 @pytest.fixture
 def sqlite(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Database:
     """An empty SQLite to which `shop` points."""
@@ -81,7 +110,7 @@ def duckdb(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Database:
     return Database(DuckDBHook(duckdb_conn_id="shop"))
 
 
-@pytest.fixture(params=["postgres", "postgres_by_psycopg2", "sqlite", "duckdb"])
+@pytest.fixture(params=["postgres", "postgres_by_psycopg2", "mariadb", "mariadb_by_connector", "sqlite", "duckdb"])
 def database(request: pytest.FixtureRequest) -> Database:
     """Each of them."""
     found: Database = request.getfixturevalue(request.param)

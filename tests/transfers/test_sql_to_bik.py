@@ -444,6 +444,7 @@ NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)"
 
 SLOW = {
     "postgres": "SELECT 1 AS id, 'c@example.com' AS email, pg_sleep(250)",
+    "mariadb": "SELECT a.seq AS id, 'c' AS email FROM seq_1_to_1000000 a, seq_1_to_1000000 b WHERE a.seq + b.seq = 0",
     "sqlite": f"{NUMBERS} SELECT max(i) AS id, 'c' AS email FROM n",
     "duckdb": "SELECT sum(a.range * b.range) AS id, 'c' AS email FROM range(10000000) a, range(10000000) b",
 }
@@ -454,11 +455,13 @@ SLOW = {
     [
         ("postgres", SLOW["postgres"]),
         ("postgres_by_psycopg2", SLOW["postgres"]),
+        ("mariadb", SLOW["mariadb"]),
+        ("mariadb_by_connector", SLOW["mariadb"]),
         ("sqlite", SLOW["sqlite"]),
         ("duckdb", SLOW["duckdb"]),
     ],
     indirect=["database"],
-    ids=["psycopg 3", "psycopg 2", "sqlite", "duckdb"],
+    ids=["psycopg 3", "psycopg 2", "mysqlclient", "mysql-connector", "sqlite", "duckdb"],
 )
 def test_a_query_that_takes_for_ever_is_ended_by_on_kill(
     bik: Sandbox, database: Database, tmp_path: Path, sql: str

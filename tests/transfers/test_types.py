@@ -1,4 +1,4 @@
-"""What each type of PostgreSQL becomes is what the table on the page says."""
+"""What each type of a database becomes is what the table on its page says."""
 
 from __future__ import annotations
 
@@ -20,14 +20,15 @@ MADE = {"an enum": "mood", "an array of an enum": "mood[]", "a composite": "pair
 MAPPING = EventMapping(event_name="typed", email="email", properties={"v": "v"})
 
 
-def table() -> list[list[str]]:
-    below = (DOCS / "sql.md").read_text(encoding="utf-8").split("\n### PostgreSQL\n", 1)[1]
+def table(page: str) -> list[list[str]]:
+    below = (DOCS / page).read_text(encoding="utf-8").split("\n## What a column becomes\n", 1)[1]
     rows = re.search(r"^\|[-| ]+\|\n((?:\|.*\n)+)", below, re.MULTILINE)
     assert rows is not None
     return [[cell.strip().strip("`") for cell in row.strip("|").split(" | ")] for row in rows[1].splitlines()]
 
 
-ROWS = table()
+ROWS = table("howto-postgresql.md")
+ROWS_OF_MARIADB = table("howto-mysql.md")
 
 
 def what_became_of(bik: Sandbox, task: Task) -> str:
@@ -59,6 +60,20 @@ def test_every_type_becomes_what_the_page_says(bik: Sandbox, database: Database,
         found.append((kind, value, became))
         said.append((kind, value, row[column]))
     assert found == said
+
+
+@pytest.mark.parametrize(("database", "column"), [("mariadb", 2), ("mariadb_by_connector", 3)], indirect=["database"])
+def test_every_type_of_mariadb_becomes_what_the_page_says(
+    bik: Sandbox, database: Database, tmp_path: Path, column: int
+) -> None:
+    assert len(ROWS_OF_MARIADB) > 30
+    found = []
+    for number, (kind, value, *_) in enumerate(ROWS_OF_MARIADB):
+        database.run(f"CREATE TABLE t{number} (v {kind} NULL)")
+        database.run(f"INSERT INTO t{number} VALUES ({value})")
+        sql = f"SELECT 'c@example.com' AS email, v FROM t{number}"
+        found.append((kind, value, what_became_of(bik, Task(tmp_path / str(number), sql=sql, mapping=MAPPING))))
+    assert found == [(row[0], row[1], row[column]) for row in ROWS_OF_MARIADB]
 
 
 @pytest.mark.parametrize("database", ["postgres", "postgres_by_psycopg2"], indirect=True)
