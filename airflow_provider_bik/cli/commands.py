@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Mapping, Sequence
 
-from airflow_provider_bik.cli import validate
+from airflow_provider_bik.cli import status, validate
 
 __all__ = ["COMMANDS", "main", "parser"]
 
 COMMANDS: Mapping[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
+    "status": ("say which days of each stream are delivered", status.describe),
     "validate": ("check a file as the operator would read it; nothing is sent", validate.describe),
 }
 """The name of a command -> what it does, and what describes its arguments and sets ``run``."""

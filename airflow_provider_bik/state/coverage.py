@@ -18,7 +18,7 @@ from airflow_provider_bik.state.record import Attempt, Delivered, DeliveryRecord
 from airflow_provider_bik.state.storage import Folder
 from airflow_provider_bik.windows import Window
 
-__all__ = ["Piece", "Stream", "safe_name", "window_in", "window_name"]
+__all__ = ["Piece", "Stream", "safe_name", "time_in", "window_in", "window_name"]
 
 WHOLE, GROWING = "whole", "growing"
 """The folders of a stream without windows: delivered as a whole, or run after run by a watermark."""
@@ -50,7 +50,7 @@ def window_name(window: Window, zone: tzinfo) -> str:
 
 def window_in(name: str) -> Window | None:
     """The window that the name of a folder says; None if it says none."""
-    start, end = (_time_in(part) for part in name.partition(_BETWEEN)[::2])
+    start, end = (time_in(part) for part in name.partition(_BETWEEN)[::2])
     return None if start is None or end is None else Window(start, end)
 
 
@@ -61,7 +61,8 @@ def _time_name(time: datetime) -> str:
     return f"{time:%Y-%m-%dT%H-%M}{seconds}{fraction}{time:%z}"
 
 
-def _time_in(text: str) -> datetime | None:
+def time_in(text: str) -> datetime | None:
+    """The moment that one half of such a name says, with the offset that it says; None if it says none."""
     found = _TIME.fullmatch(text)
     if found is None:
         return None
