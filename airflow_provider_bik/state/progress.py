@@ -1,4 +1,7 @@
-"""How far a delivery has come: one small document, which the task writes and Airflow's own page shows."""
+"""How far a delivery has come, as one JSON document: the task writes it, the page in Airflow's web interface reads it.
+
+It holds counts, times and paths; no event and nothing personal.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,12 @@ from typing import Literal
 
 import msgspec
 
-__all__ = ["DeliveryProgress", "Outage", "ProgressState", "Trouble"]
+__all__ = ["PROGRESS", "DeliveryProgress", "PastTrouble", "State", "Trouble"]
 
-ProgressState = Literal[
+PROGRESS = "progress"
+"""The name of the document in the task state store."""
+
+State = Literal[
     "reading",
     "sending",
     "failing",
@@ -19,16 +25,15 @@ ProgressState = Literal[
     "failed",
     "already_delivered",
 ]
-"""What a delivery is doing, or how it has ended."""
 
 
 class Trouble(msgspec.Struct, frozen=True, kw_only=True):
-    """What is wrong with BIK now.
+    """What keeps BIK from answering now.
 
     Attributes:
-        kind: Whether BIK fails, or asks for fewer requests.
+        kind: ``failing`` or ``throttled``.
         since: ISO 8601.
-        what: Such as ``HTTP 503``; no body, no personal data.
+        what: In words, such as ``HTTP 503``.
     """
 
     kind: Literal["failing", "throttled"]
@@ -36,66 +41,66 @@ class Trouble(msgspec.Struct, frozen=True, kw_only=True):
     what: str
 
 
-class Outage(msgspec.Struct, frozen=True, kw_only=True, rename={"began": "from", "ended": "to"}):
-    """What was wrong with BIK for a while.
+class PastTrouble(msgspec.Struct, frozen=True, kw_only=True, rename={"start": "from", "end": "to"}):
+    """What kept it from answering before; in JSON the times are ``from`` and ``to``.
 
     Attributes:
-        kind: As in `Trouble`.
-        began: ISO 8601; ``from`` in the document.
-        ended: ISO 8601; ``to`` in the document.
-        what: As in `Trouble`.
+        kind: ``failing`` or ``throttled``.
+        start: ISO 8601.
+        end: ISO 8601.
+        what: In words, such as ``HTTP 503``.
     """
 
     kind: Literal["failing", "throttled"]
-    began: str
-    ended: str
+    start: str
+    end: str
     what: str
 
 
 class DeliveryProgress(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a delivery has come: counts and times, no event and nothing personal.
+    """How far a delivery has come. Unknown fields are ignored, so that an older page can read what a newer task wrote.
 
     Attributes:
         version: Of this form.
-        note: One sentence, for whoever looks at the task's *Storage* tab.
-        state: What the delivery is doing, or how it has ended.
-        began_at: ISO 8601, aware.
-        updated_at: ISO 8601, aware.
-        stream: Empty if there is none.
-        window: Start and end, ISO 8601, if there is one.
-        zone: Name of the time zone in which the task tells times.
-        delivery: What is delivered, in words.
+        note: The same in one sentence.
+        state: What the task is doing, or how it has ended.
+        began_at: When this try began; ISO 8601, like all times.
+        updated_at: When this was written.
+        stream: The stream; empty if there is none.
+        window: Start and end of the window, if there is one.
+        zone: In which a person tells the times.
+        delivery: The delivery in words.
         host: Of BIK.
-        mode: The operator's argument ``pipeline``.
-        dry_run: Whether nothing is sent on purpose.
-        total: Events of the input, where that is known.
-        read: Events read so far.
-        confirmed: Events that BIK confirmed; in a dry run, events that could be sent.
-        rejected: Events that did not go out or that BIK rejected.
-        skipped: Events that were left out because the DAG said so.
-        unresolved: Events read that have no outcome yet.
+        mode: The operator's ``pipeline``.
+        dry_run: Whether nothing is sent.
+        total: Events of the input, if that is known.
+        read: Events read so far, as are all counts.
+        confirmed: Events that BIK has confirmed; in a dry run, events that could be sent.
+        rejected: Events that did not go out, or that BIK has rejected.
+        skipped: Events that the DAG has said to leave out.
+        unresolved: Events that were read and have no outcome yet.
         possible_duplicates: Events that may have reached BIK more than once.
-        retrying: Events that wait for another attempt.
-        in_flight: Events of requests that have no answer yet.
+        retrying: Events that wait to be sent again.
+        in_flight: Requests that wait for their answer.
         requests: Requests made.
         failed_requests: Requests that were not confirmed.
         pipelines: Confirmed events by pipeline.
-        reasons: Rejected events by reason code.
-        rates: Pairs of the seconds since ``began_at`` and the events settled until then; thinned, the newest kept.
-        trouble: What is wrong with BIK now, if anything.
-        outages: What was wrong with BIK before; the newest are kept.
-        record_path: Folder of the record, without credentials.
-        generation: Of the record.
-        rejected_path: File of the rejected events, or pattern of their files, without credentials.
+        reasons: Rejected events by reason.
+        rates: Points of seconds since ``began_at`` and events that had their outcome then.
+        trouble: What keeps BIK from answering, if it does not.
+        outages: What kept it from answering before; the last ones.
+        record_path: Where the record is, without credentials.
+        generation: The generation that is delivered.
+        rejected_path: Where the rejected events are, without credentials.
     """
 
     version: int = 1
     note: str = ""
-    state: ProgressState
-    began_at: str
-    updated_at: str
+    state: State = "reading"
+    began_at: str = ""
+    updated_at: str = ""
     stream: str = ""
-    window: tuple[str, str] | None = None
+    window: list[str] | None = None
     zone: str = "UTC"
     delivery: str = ""
     host: str = ""
@@ -116,7 +121,7 @@ class DeliveryProgress(msgspec.Struct, frozen=True, kw_only=True):
     reasons: dict[str, int] = msgspec.field(default_factory=dict)
     rates: list[tuple[float, int]] = msgspec.field(default_factory=list)
     trouble: Trouble | None = None
-    outages: list[Outage] = msgspec.field(default_factory=list)
+    outages: list[PastTrouble] = msgspec.field(default_factory=list)
     record_path: str | None = None
     generation: str | None = None
     rejected_path: str | None = None

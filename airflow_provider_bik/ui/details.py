@@ -17,7 +17,7 @@ from airflow_provider_bik.delivery.answers import Answer, AnswerClass
 from airflow_provider_bik.events.reasons import REASONS
 from airflow_provider_bik.state.record import Attempt, DeliveryRecord
 from airflow_provider_bik.state.rejected_file import PARTS, REJECTED
-from airflow_provider_bik.state.storage import Folder, shown_path, storage_path
+from airflow_provider_bik.state.storage import Folder, shown_path
 from airflow_provider_bik.ui.known import Details, Sample
 
 __all__ = ["folder_below", "read_details"]
@@ -48,7 +48,7 @@ def folder_below(root: Folder, path: str) -> Folder | None:
         root: The state path, as the API server knows it.
         path: With or without credentials.
     """
-    above, named = _bare(str(root)), _bare(shown_path(storage_path(path)) if "://" in path else path)
+    above, named = _bare(str(root)), _bare(shown_path(path))
     parts = named.removeprefix(f"{above}/").split("/")
     if not named.startswith(f"{above}/") or not all(parts) or {".", ".."} & set(parts):
         return None
@@ -81,7 +81,7 @@ def read_details(folder: Folder, generation: str | None) -> Details:
     return Details(
         counts=counts,
         samples=_samples(files, names),
-        rejected_path=None if not names else files.file(names[0] if names == [REJECTED] else PARTS),
+        rejected_path=f"{files}/{REJECTED if names == [REJECTED] else PARTS}" if names else None,
         delivery=found.delivery,
     )
 

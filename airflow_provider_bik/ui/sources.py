@@ -14,7 +14,8 @@ from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
 from airflow.utils.session import create_session
 from sqlalchemy import select
 
-from airflow_provider_bik.state.progress import DeliveryProgress
+from airflow_provider_bik.state.progress import PROGRESS, DeliveryProgress
+from airflow_provider_bik.state.storage import shown_path
 from airflow_provider_bik.ui.known import Report, Sources, Task
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def _add_documents(
         store.run_id == run_id,
         store.task_id.in_(names),
         # In between, an operator that another one calls has its name.
-        store.key.like("bik/%progress"),
+        store.key.like(f"bik/%{PROGRESS}"),
     )
     for task_id, map_index, value in session.execute(query):
         try:
@@ -135,15 +136,18 @@ def _source(task: Task, left: _Left, *, is_bik: bool) -> Sources:
     progress = max(left.documents, key=lambda each: each.updated_at, default=None)
     report = _report(left.values.get(RETURNED)) or _report(left.values.get(REPORT))
     found = (progress and progress.record_path, report and report.record_path, _path(left.values.get(RECORD)))
-    record_path = next((each for each in found if each), None)
+    record_path = next((shown_path(each) for each in found if each), None)
     return Sources(task=task, progress=progress, report=report, record_path=record_path, is_bik=is_bik)
 
 
 def _report(value: object) -> Report | None:
     try:
-        return None if value is None else msgspec.convert(value, Report)
+        found = None if value is None else msgspec.convert(value, Report)
     except msgspec.ValidationError:
         return None
+    if found is None or found.rejected_path is None:
+        return found
+    return msgspec.structs.replace(found, rejected_path=shown_path(found.rejected_path))
 
 
 def _path(value: object) -> str | None:

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from airflow_provider_bik.errors import BikConfigError
 from airflow_provider_bik.events.reasons import REASONS
-from airflow_provider_bik.state.progress import DeliveryProgress, Outage
+from airflow_provider_bik.state.progress import DeliveryProgress, PastTrouble
 from airflow_provider_bik.ui.known import Details, Report, Sample, Sources
 from airflow_provider_bik.windows import zone_named
 
@@ -131,7 +131,7 @@ class DeliveryView:
     seconds_left: float | None = None
     chart: Chart | None = None
     reasons: Sequence[ReasonRow] = ()
-    outages: Sequence[Outage] = ()
+    outages: Sequence[PastTrouble] = ()
     record_path: str | None = None
     rejected_path: str | None = None
     generation: str | None = None
@@ -165,7 +165,7 @@ def delivery_view(sources: Sources, details: Details | None, storage_note: str =
         status=_status(sources),
         numbers=numbers,
         zone=zone,
-        title=(progress.delivery if progress else "") or (details.delivery if details else ""),
+        title=_title((progress.delivery if progress else "") or (details.delivery if details else "")),
         window=_window(progress),
         began=_time(progress.began_at) if progress else sources.task.began,
         updated=_time(progress.updated_at) if progress else sources.task.ended,
@@ -235,6 +235,11 @@ def _status(sources: Sources) -> Status:
             return Status(text="Delivered before", tone="good", says=says)
         return Status(text="Delivered", tone="good")
     return _BY_AIRFLOW.get(state, Status(text="Waiting", tone="quiet", says="Airflow has not started it yet."))
+
+
+def _title(delivery: str) -> str:
+    """The window stands by itself, in a form that is easier to read."""
+    return delivery.partition(", window ")[0]
 
 
 def _final(sources: Sources) -> Report | None:
@@ -326,7 +331,7 @@ def _reasons(sources: Sources, numbers: Numbers | None, details: Details | None)
     ]
 
 
-def _outages(progress: DeliveryProgress | None) -> list[Outage]:
+def _outages(progress: DeliveryProgress | None) -> list[PastTrouble]:
     return list(progress.outages) if progress else []
 
 
@@ -369,7 +374,7 @@ def _apart(points: Sequence[tuple[float, int]]) -> Iterator[tuple[tuple[float, i
 
 def _bands(progress: DeliveryProgress, seconds: float, across: float) -> Iterator[tuple[float, float]]:
     began = _time(progress.began_at)
-    stretches = [(outage.began, outage.ended) for outage in progress.outages]
+    stretches = [(outage.start, outage.end) for outage in progress.outages]
     if progress.trouble is not None:
         stretches.append((progress.trouble.since, progress.updated_at))
     for first, last in stretches:

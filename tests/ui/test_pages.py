@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from airflow_provider_bik.state.progress import DeliveryProgress, Outage, Trouble
+from airflow_provider_bik.state.progress import DeliveryProgress, PastTrouble, Trouble
 from airflow_provider_bik.ui import app as app_module
 from tests.ui.conftest import HOSTILE, Delivered, TaskState
 
@@ -29,7 +29,7 @@ def note_progress(delivered: Delivered, **changes: Any) -> None:
         "updated_at": "2026-01-06T01:02:00+05:30",
         "zone": "Asia/Kolkata",
         "delivery": "stream orders",
-        "window": ("2026-01-05T00:00:00+05:30", "2026-01-06T00:00:00+05:30"),
+        "window": ["2026-01-05T00:00:00+05:30", "2026-01-06T00:00:00+05:30"],
         "total": 2000,
         "read": 1200,
         "confirmed": 900,
@@ -123,8 +123,8 @@ def test_a_delivery_that_runs_shows_what_the_task_has_noted(
         state="failing",
         trouble=Trouble(kind="failing", since="2026-01-06T01:01:30+05:30", what="HTTP 503"),
         outages=[
-            Outage(
-                kind="throttled", began="2026-01-06T01:00:10+05:30", ended="2026-01-06T01:00:20+05:30", what="HTTP 429"
+            PastTrouble(
+                kind="throttled", start="2026-01-06T01:00:10+05:30", end="2026-01-06T01:00:20+05:30", what="HTTP 429"
             )
         ],
     )
