@@ -35,7 +35,7 @@ html_copy_source = False
 
 NAVIGATION = {
     "index": {
-        "Use": "connection operator mapping from-your-export validate sql inputs state dags sandbox",
+        "Use": "connection operator mapping from-your-export validate sql inputs state dags ui sandbox",
         "Know": "reliability events delivery errors",
         "Change": "code-map benchmarks design/index",
     },

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from functools import partial
 
 from airflow_provider_bik.errors import BikError
-from airflow_provider_bik.state.coverage import GROWING, WHOLE, time_in, window_in
+from airflow_provider_bik.state.coverage import BETWEEN, GROWING, WHOLE, time_in, window_in
 from airflow_provider_bik.state.overview import Run, StreamRecords, WindowCounts, zone_of
 from airflow_provider_bik.state.record import Attempt, DeliveryRecord, Generation, Record
 from airflow_provider_bik.state.storage import Folder
@@ -127,7 +127,7 @@ def _stream_name(record: Record) -> str:
 
 def _offsets(name: str) -> Iterator[tuple[datetime, timedelta]]:
     """Both ends of a window, each with the offset from UTC that the folder's name gives it."""
-    for moment in map(time_in, name.split("--")):
+    for moment in map(time_in, name.split(BETWEEN)):
         offset = None if moment is None else moment.utcoffset()
         if moment is not None and offset is not None:
             yield moment, offset

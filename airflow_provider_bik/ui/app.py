@@ -49,7 +49,7 @@ _PROBLEMS = {
 def build() -> FastAPI:
     """Make the application."""
     pages = _Pages(
-        details=Reads(patience=2.0, fresh=4.0),
+        details=Reads(patience=5.0, fresh=4.0),
         streams=Reads(patience=8.0, fresh=30.0, most=2),
     )
     app = FastAPI(title="BIK", docs_url=None, redoc_url=None, openapi_url=None)

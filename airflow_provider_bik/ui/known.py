@@ -73,6 +73,7 @@ class Sources:
         progress: How far it has come, if it says so.
         report: Of its last try, if that has ended.
         record_path: Folder of its record, if it has named one.
+        window: What it delivers of its stream, if that is known.
         is_bik: Whether it delivers to BIK, as far as anybody can tell.
     """
 
@@ -80,6 +81,7 @@ class Sources:
     progress: DeliveryProgress | None = None
     report: Report | None = None
     record_path: str | None = None
+    window: tuple[datetime, datetime] | None = None
     is_bik: bool = True
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -14,6 +15,7 @@ from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
 from airflow.utils.session import create_session
 from sqlalchemy import select
 
+from airflow_provider_bik.state.coverage import BETWEEN, time_in
 from airflow_provider_bik.state.progress import PROGRESS, DeliveryProgress
 from airflow_provider_bik.state.storage import shown_path
 from airflow_provider_bik.ui.known import Report, Sources, Task
@@ -100,9 +102,11 @@ def _add_documents(
     )
     for task_id, map_index, value in session.execute(query):
         try:
-            left[task_id, map_index].documents.append(msgspec.json.decode(value, type=DeliveryProgress))
+            found = msgspec.json.decode(value, type=DeliveryProgress)
         except msgspec.MsgspecError:
             continue  # of another version, or no longer what the task has written
+        # Of an older version, which noted a sentence alone, nothing else is known.
+        left[task_id, map_index].documents += [found] if found.began_at else []
 
 
 def _with_record(session: Session, dag_id: str, run_id: str, names: Collection[str]) -> set[str]:
@@ -137,7 +141,35 @@ def _source(task: Task, left: _Left, *, is_bik: bool) -> Sources:
     report = _report(left.values.get(RETURNED)) or _report(left.values.get(REPORT))
     found = (progress and progress.record_path, report and report.record_path, _path(left.values.get(RECORD)))
     record_path = next((shown_path(each) for each in found if each), None)
-    return Sources(task=task, progress=progress, report=report, record_path=record_path, is_bik=is_bik)
+    return Sources(
+        task=task,
+        progress=progress,
+        report=report,
+        record_path=record_path,
+        window=_window(progress, record_path),
+        is_bik=is_bik,
+    )
+
+
+def _window(progress: DeliveryProgress | None, record_path: str | None) -> tuple[datetime, datetime] | None:
+    """As the task has noted it, or else as the folder of its record is named."""
+    if progress is not None and progress.window is not None:
+        moments = [_moment(text) for text in progress.window]
+    else:
+        name = (record_path or "").rstrip("/").rpartition("/")[2]
+        moments = [time_in(text) for text in name.split(BETWEEN)]
+    match moments:
+        case [datetime() as start, datetime() as end]:
+            return start, end
+        case _:
+            return None
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 def _report(value: object) -> Report | None:

@@ -158,7 +158,7 @@ def delivery_view(sources: Sources, details: Details | None, storage_note: str =
     """
     progress, report = sources.progress, _final(sources)
     numbers = _numbers(sources, details)
-    zone = _zone(progress)
+    zone = _zone(sources)
     found = (report and report.rejected_path, progress and progress.rejected_path, details and details.rejected_path)
     return DeliveryView(
         sources=sources,
@@ -166,7 +166,7 @@ def delivery_view(sources: Sources, details: Details | None, storage_note: str =
         numbers=numbers,
         zone=zone,
         title=_title((progress.delivery if progress else "") or (details.delivery if details else "")),
-        window=_window(progress),
+        window=sources.window,
         began=_time(progress.began_at) if progress else sources.task.began,
         updated=_time(progress.updated_at) if progress else sources.task.ended,
         is_live=sources.task.state not in _ENDED,
@@ -386,18 +386,15 @@ def _bands(progress: DeliveryProgress, seconds: float, across: float) -> Iterato
         yield round(left * across, 1), max(round((right - left) * across, 1), 1.0)
 
 
-def _zone(progress: DeliveryProgress | None) -> tzinfo:
+def _zone(sources: Sources) -> tzinfo:
+    """In which the task tells times; where it has not said so, that in which its window is named."""
     try:
-        return zone_named(progress.zone) if progress else UTC
+        if sources.progress is not None:
+            return zone_named(sources.progress.zone)
     except BikConfigError:
-        return UTC
-
-
-def _window(progress: DeliveryProgress | None) -> tuple[datetime, datetime] | None:
-    if progress is None or progress.window is None:
-        return None
-    start, end = map(_time, progress.window)
-    return None if start is None or end is None else (start, end)
+        pass
+    named = sources.window[0].tzinfo if sources.window else None
+    return named or UTC
 
 
 def _time(text: str) -> datetime | None:

@@ -21,6 +21,7 @@ from tests.docs.pages import ROOT, commands
 
 SANDBOX = "python -m airflow_provider_bik.sandbox"
 VALIDATE = "python -m airflow_provider_bik validate"
+STATUS = "python -m airflow_provider_bik status"
 CONNECTION = "export AIRFLOW_CONN_"
 OPTION = "export AIRFLOW__BIK__"
 NOT_RUN = {
@@ -73,7 +74,7 @@ def airflow(command: str, **environment: str) -> str:
 
 
 def test_no_command_is_left_out() -> None:
-    covered = {*chosen("make ", *AIRFLOW, SANDBOX, VALIDATE, CONNECTION, OPTION, *NOT_RUN)}
+    covered = {*chosen("make ", *AIRFLOW, SANDBOX, VALIDATE, STATUS, CONNECTION, OPTION, *NOT_RUN)}
     assert [text for text in ALL if text not in covered] == []
 
 
@@ -90,8 +91,8 @@ def test_a_command_line_of_the_sandbox_is_understood_by_it(command: str) -> None
     assert parser().parse_args([word for word in arguments if word != "…"])
 
 
-@pytest.mark.parametrize("command", chosen(VALIDATE))
-def test_a_command_line_of_validate_is_understood_by_it(command: str) -> None:
+@pytest.mark.parametrize("command", chosen(VALIDATE, STATUS))
+def test_a_command_line_is_understood(command: str) -> None:
     assert commands_parser().parse_args(shlex.split(command)[3:])
 
 
