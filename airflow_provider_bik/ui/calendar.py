@@ -87,5 +87,5 @@ def _weeks(days: Sequence[Day]) -> list[list[Day | None]]:
     first = days[0].date.replace(day=1)
     for day in days:
         cells[(day.date - first).days + first.weekday()] = day
-    rows = max(cells) // _DAYS + 1
-    return [[cells.get(row * _DAYS + column) for column in range(_DAYS)] for row in range(rows)]
+    rows = range(min(cells) // _DAYS, max(cells) // _DAYS + 1)
+    return [[cells.get(row * _DAYS + column) for column in range(_DAYS)] for row in rows]

@@ -67,8 +67,11 @@ def _duration(seconds: float) -> str:
 
 
 def _time(value: datetime | str, zone: tzinfo = UTC, *, day: bool = True) -> str:
-    """A time as people in that zone know it."""
-    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    """A time as people in that zone know it; what is no time stays as it is."""
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        return str(value)
     local = moment.astimezone(zone)
     form = "%Y-%m-%d %H:%M:%S" if local.second else "%Y-%m-%d %H:%M"
     return f"{local:{form if day else form[9:]}}"

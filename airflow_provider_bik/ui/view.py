@@ -22,6 +22,9 @@ WIDTH, HEIGHT = 720.0, 120.0
 _RECENT = 12
 """Points of the rate from which the time left is told."""
 
+_APART = 0.1
+"""Seconds between two points of the rate, at least."""
+
 _FEW = 3
 """Locations that are shown of a reason where the record says no more."""
 
@@ -346,8 +349,8 @@ def _seconds_left(progress: DeliveryProgress | None, numbers: Numbers | None) ->
 
 
 def _chart(progress: DeliveryProgress) -> Chart | None:
-    points = [(0.0, 0), *((seconds, count) for seconds, count in progress.rates if seconds > 0)]
-    steps = [(start, end, (after - before) / (end - start)) for (start, before), (end, after) in _apart(points)]
+    points = _apart(progress.rates)
+    steps = [(start, end, (after - before) / (end - start)) for (start, before), (end, after) in pairwise(points)]
     if len(steps) < 2:  # noqa: PLR2004 - one alone shows nothing
         return None
     seconds, peak = points[-1][0], max(rate for _, _, rate in steps)
@@ -368,8 +371,13 @@ def _chart(progress: DeliveryProgress) -> Chart | None:
     )
 
 
-def _apart(points: Sequence[tuple[float, int]]) -> Iterator[tuple[tuple[float, int], tuple[float, int]]]:
-    return ((first, second) for first, second in pairwise(points) if second[0] > first[0])
+def _apart(rates: Sequence[tuple[float, int]]) -> list[tuple[float, int]]:
+    """The points from the beginning on, without those that come too soon after another to tell a rate."""
+    points = [(0.0, 0)]
+    for seconds, count in rates:
+        if seconds - points[-1][0] >= _APART:
+            points.append((seconds, count))
+    return points
 
 
 def _bands(progress: DeliveryProgress, seconds: float, across: float) -> Iterator[tuple[float, float]]:
