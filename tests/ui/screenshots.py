@@ -120,12 +120,16 @@ def studio() -> Iterator[Studio]:
         (home / "run").mkdir(mode=0o700)
         # Where the PostgreSQL that comes as a package keeps its socket.
         os.environ["XDG_RUNTIME_DIR"] = str(home / "run")
+        # The pictures show its path, which should say nothing of the machine.
+        state = Path(tempfile.gettempdir(), "bik")
+        state.mkdir()
+        stack.callback(shutil.rmtree, state)
         shop.seed(home / "shop.db", days=42, size=SIZE)
         bik = stack.enter_context(Sandbox(faults=SLOW))
         login = {"login": "sandbox-key", "password": "sandbox-secret", "extra": {"app_id": "sandbox-app"}}
         environment = {
             "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
-            "AIRFLOW__BIK__STATE_PATH": f"file://{home / 'state'}",
+            "AIRFLOW__BIK__STATE_PATH": f"file://{state}",
             "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
             "AIRFLOW_CONN_BIK_DEFAULT": json.dumps({"conn_type": "bik", "host": bik.url, **login}),
             "AIRFLOW_CONN_SHOP_DB": json.dumps({"conn_type": "sqlite", "host": str(home / "shop.db")}),
