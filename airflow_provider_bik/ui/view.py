@@ -25,6 +25,9 @@ _RECENT = 12
 _APART = 0.1
 """Seconds between two points of the rate, at least."""
 
+_SHARE = 0.02
+"""The same, of all the time."""
+
 _FEW = 3
 """Locations that are shown of a reason where the record says no more."""
 
@@ -372,11 +375,14 @@ def _chart(progress: DeliveryProgress) -> Chart | None:
 
 
 def _apart(rates: Sequence[tuple[float, int]]) -> list[tuple[float, int]]:
-    """The points from the beginning on, without those that come too soon after another to tell a rate."""
+    """The points from the beginning on, so far apart that each step tells a rate; the last one is always there."""
     points = [(0.0, 0)]
+    least = max(_APART, rates[-1][0] * _SHARE) if rates else _APART
     for seconds, count in rates:
-        if seconds - points[-1][0] >= _APART:
+        if seconds - points[-1][0] >= least:
             points.append((seconds, count))
+    if len(points) > 1:
+        points[-1] = rates[-1]
     return points
 
 

@@ -36,6 +36,8 @@ def address(pages: Any) -> Iterator[str]:
     """Of a server of the pages."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
+        # So that nobody is turned away before the server takes over.
+        listener.listen()
         server = uvicorn.Server(uvicorn.Config(pages.app, log_config=None, lifespan="off"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
