@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Annotated, Any
@@ -15,7 +16,6 @@ from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, Response
 
-from airflow_provider_bik.errors import BikError
 from airflow_provider_bik.state.overview import Overview, StreamRecords, overview_of
 from airflow_provider_bik.state.storage import Folder
 from airflow_provider_bik.state.stream_records import read_streams
@@ -28,6 +28,8 @@ from airflow_provider_bik.ui.sources import sources_of
 from airflow_provider_bik.ui.view import delivery_view, run_view
 
 __all__ = ["build"]
+
+log = logging.getLogger(__name__)
 
 _NOT_MAPPED = -1
 
@@ -118,11 +120,8 @@ class _Pages:
             return None, (
                 "The record is not below the option [bik] state_path of the API server, so that it is not read here."
             )
-        except (BikError, OSError) as error:
-            return (
-                None,
-                f"The API server cannot read the record ({type(error).__name__}). The delivery is not affected.",
-            )
+        except Exception as error:  # noqa: BLE001 - whatever a storage raises, the rest of the page is shown
+            return None, f"The API server cannot read the record ({_noted(error)}). The delivery is not affected."
 
     async def _all_streams(self) -> tuple[list[StreamRecords], str]:
         path = conf.get("bik", "state_path", fallback=None)
@@ -138,8 +137,14 @@ class _Pages:
                 [],
                 "The records are being read, which takes a while the first time. This page looks again by itself.",
             )
-        except (BikError, OSError) as error:
-            return [], f"The API server cannot read the state path ({type(error).__name__})."
+        except Exception as error:  # noqa: BLE001 - as above
+            return [], f"The API server cannot read the state path ({_noted(error)})."
+
+
+def _noted(error: Exception) -> str:
+    """The class of an error, for a page; what it says may name paths and hosts, and is for the log."""
+    log.warning("A page of BIK cannot read a record: %s: %s", type(error).__name__, error)
+    return type(error).__name__
 
 
 class _OutsideError(Exception):

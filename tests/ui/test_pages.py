@@ -172,7 +172,28 @@ def test_a_storage_that_nobody_can_open_is_said_calmly(
         answer = pages.get(path, params=delivered.query, headers=viewer)
         assert answer.status_code == 200
         assert "Traceback" not in answer.text
-    assert "BikConfigError" in pages.get("/bik/coverage", headers=viewer).text
+    assert "cannot read the state path" in pages.get("/bik/coverage", headers=viewer).text
+
+
+def test_whatever_a_storage_raises_the_rest_of_the_page_is_shown(
+    pages: Any,
+    delivered: Delivered,
+    viewer: dict[str, str],
+    state_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        message = "secret-host"
+        raise LookupError(message)
+
+    monkeypatch.setattr(app_module, "read_details", fail)
+    monkeypatch.setattr(app_module, "read_streams", fail)
+    text = pages.get("/bik/delivery", params=delivered.query, headers=viewer).text
+    assert "cannot read the record (LookupError)" in text
+    assert "5 confirmed, 3 rejected" in text
+    text += pages.get("/bik/coverage", headers=viewer).text
+    assert "cannot read the state path (LookupError)" in text
+    assert "secret-host" not in text
 
 
 def test_a_storage_that_hangs_holds_up_no_page(
