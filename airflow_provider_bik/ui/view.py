@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from itertools import pairwise
 
+from airflow_provider_bik.delivery.counts import Counts
 from airflow_provider_bik.errors import BikConfigError
 from airflow_provider_bik.events.reasons import REASONS
 from airflow_provider_bik.state.progress import DeliveryProgress, PastTrouble
@@ -254,50 +255,59 @@ def _final(sources: Sources) -> Report | None:
 
 
 def _numbers(sources: Sources, details: Details | None) -> Numbers | None:
-    progress, report = sources.progress, _final(sources)
+    report, progress = _final(sources), sources.progress
     if report is not None:
-        return Numbers(
-            read=report.read,
-            confirmed=report.confirmed + report.deliverable,
-            rejected=report.rejected,
-            skipped=report.skipped,
-            unresolved=report.unresolved,
-            possible_duplicates=report.possible_duplicates,
-            requests=report.requests,
-            failed_requests=report.failed_requests,
-            total=progress.total if progress and not report.already_delivered else None,
-            pipelines=report.pipelines,
-            reasons=report.reasons,
-        )
+        return _numbers_of_report(report, None if report.already_delivered or not progress else progress.total)
     if progress is not None:
-        return Numbers(
-            read=progress.read,
-            confirmed=progress.confirmed,
-            rejected=progress.rejected,
-            skipped=progress.skipped,
-            # So that the equation holds at each moment.
-            unresolved=max(progress.read - progress.confirmed - progress.rejected - progress.skipped, 0),
-            possible_duplicates=progress.possible_duplicates,
-            requests=progress.requests,
-            failed_requests=progress.failed_requests,
-            total=progress.total,
-            pipelines=progress.pipelines,
-            reasons=progress.reasons,
-        )
-    if details is not None and details.counts is not None:
-        counts = details.counts
-        return Numbers(
-            read=counts.passed + counts.rejected + counts.skipped,
-            confirmed=counts.passed,
-            rejected=counts.rejected,
-            skipped=counts.skipped,
-            possible_duplicates=len(counts.possible_duplicates),
-            requests=counts.requests,
-            failed_requests=counts.failed_requests,
-            pipelines={pipeline.value: count for pipeline, count in counts.pipelines.items()},
-            reasons={reason.value: count for reason, count in counts.reasons.items()},
-        )
-    return None
+        return _numbers_of_progress(progress)
+    return _numbers_of_counts(details.counts) if details is not None and details.counts is not None else None
+
+
+def _numbers_of_report(report: Report, total: int | None) -> Numbers:
+    return Numbers(
+        read=report.read,
+        confirmed=report.confirmed + report.deliverable,
+        rejected=report.rejected,
+        skipped=report.skipped,
+        unresolved=report.unresolved,
+        possible_duplicates=report.possible_duplicates,
+        requests=report.requests,
+        failed_requests=report.failed_requests,
+        total=total,
+        pipelines=report.pipelines,
+        reasons=report.reasons,
+    )
+
+
+def _numbers_of_progress(progress: DeliveryProgress) -> Numbers:
+    return Numbers(
+        read=progress.read,
+        confirmed=progress.confirmed,
+        rejected=progress.rejected,
+        skipped=progress.skipped,
+        # So that the equation holds at each moment.
+        unresolved=max(progress.read - progress.confirmed - progress.rejected - progress.skipped, 0),
+        possible_duplicates=progress.possible_duplicates,
+        requests=progress.requests,
+        failed_requests=progress.failed_requests,
+        total=progress.total,
+        pipelines=progress.pipelines,
+        reasons=progress.reasons,
+    )
+
+
+def _numbers_of_counts(counts: Counts) -> Numbers:
+    return Numbers(
+        read=counts.passed + counts.rejected + counts.skipped,
+        confirmed=counts.passed,
+        rejected=counts.rejected,
+        skipped=counts.skipped,
+        possible_duplicates=len(counts.possible_duplicates),
+        requests=counts.requests,
+        failed_requests=counts.failed_requests,
+        pipelines={pipeline.value: count for pipeline, count in counts.pipelines.items()},
+        reasons={reason.value: count for reason, count in counts.reasons.items()},
+    )
 
 
 def _sum(numbers: Sequence[Numbers]) -> Numbers:
