@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-IN_PARALLEL := --numprocesses 3 --dist loadscope
+IN_PARALLEL := --numprocesses 3 --dist loadscope --no-loadscope-reorder
 PIP := PIP_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 
 .PHONY: demo test check docs tables dist compat storm bench constraints clean

@@ -44,15 +44,15 @@ from airflow_provider_bik.events import (  # noqa: E402 - as above
     Rejection,
 )
 from airflow_provider_bik.events.casts import CASTS  # noqa: E402 - as above
-from airflow_provider_bik.events.forms import FORMS  # noqa: E402 - as above
 from airflow_provider_bik.events.pipeline import RULE  # noqa: E402 - as above
 from airflow_provider_bik.get_provider_info import get_provider_info  # noqa: E402 - as above
-from airflow_provider_bik.hooks.connection import EXTRAS  # noqa: E402 - as above
-from airflow_provider_bik.inputs.sniff import SIGNS  # noqa: E402 - as above
+from airflow_provider_bik.hooks.bik import EXTRAS  # noqa: E402 - as above
+from airflow_provider_bik.inputs.formats import SIGNS  # noqa: E402 - as above
 from airflow_provider_bik.operators.bik import BikSendEventsOperator  # noqa: E402 - as above
 from airflow_provider_bik.state.record import Generation, Record  # noqa: E402 - as above
 from airflow_provider_bik.transfers.sql_to_bik import SqlToBikOperator  # noqa: E402 - as above
 from airflow_provider_bik.transfers.sql_to_bik_incremental import SqlToBikIncrementalOperator  # noqa: E402 - as above
+from docs.forms import FORMS  # noqa: E402 - as above
 
 __all__ = ["PAGES", "TABLES", "arguments_of", "public_errors", "written"]
 

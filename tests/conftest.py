@@ -38,6 +38,11 @@ os.environ.update(
 )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The slow ones go first: begun last, each would keep one process busy while the others have nothing to do."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 @pytest.fixture(scope="session")
 def airflow_db() -> Path:
     """Airflow's home, with an up-to-date metadata database in it."""

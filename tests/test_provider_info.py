@@ -16,8 +16,7 @@ from airflow.providers_manager import ProvidersManager
 
 from airflow_provider_bik import __version__
 from airflow_provider_bik.get_provider_info import get_provider_info
-from airflow_provider_bik.hooks.bik import BikHook
-from airflow_provider_bik.hooks.connection import EXTRAS
+from airflow_provider_bik.hooks.bik import EXTRAS, BikHook
 
 
 @pytest.mark.parametrize("schema", ["provider_info.schema.json", "provider.yaml.schema.json"])

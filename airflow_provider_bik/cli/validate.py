@@ -9,11 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from airflow_provider_bik.cli.masking import masked
-from airflow_provider_bik.cli.screen import show_table
-from airflow_provider_bik.delivery.counts import Counts
+from airflow_provider_bik.cli.screen import masked, show_table
+from airflow_provider_bik.delivery import Counts
 from airflow_provider_bik.errors import BikConfigError, BikError
 from airflow_provider_bik.events import (
     Contract,
@@ -100,7 +99,7 @@ def _run(given: argparse.Namespace) -> int:
     try:
         reading = Reading(**{name: getattr(given, name) for name in _READING if getattr(given, name) is not None})
         mapping = None if given.mapping is None else _mapping(given.mapping)
-        rule = PipelineRule(mode=cast("Mode", given.pipeline))
+        rule = PipelineRule.of(given.pipeline)
     except BikConfigError as error:
         given.parser.error(error.message)
     if "://" in given.file:

@@ -1,8 +1,8 @@
 """The only coroutine code of delivery: one loop that reads, leases, sends, retries, splits and writes down.
 
 Reading, requests and writes are tasks; everything else happens in that one loop, which never waits for any one of them
-alone. What the loop does is decided elsewhere: `intake` and `batching` say what goes together, `answers` what an answer
-means, `pacing` how fast, `lease` when to write the checkpoint. The file is long, because that one loop has one state.
+alone. What the loop does is decided elsewhere: `intake` says what goes together, `answers` what an answer means,
+`pacing` how fast, `checkpoint` when to write the next one. The file is long, because that one loop has one state.
 """
 
 from __future__ import annotations
@@ -16,14 +16,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from airflow_provider_bik.delivery.answer_handling import AnswerHandler, StopReason
-from airflow_provider_bik.delivery.answers import Answer, AnswerClass
-from airflow_provider_bik.delivery.batching import Batch, Batcher
-from airflow_provider_bik.delivery.checkpoint import Checkpoint
-from airflow_provider_bik.delivery.counts import Outcomes
-from airflow_provider_bik.delivery.intake import Intake
-from airflow_provider_bik.delivery.intervals import Intervals
-from airflow_provider_bik.delivery.lease import Lease
+from airflow_provider_bik.delivery.answers import Answer, AnswerClass, AnswerHandler, StopReason
+from airflow_provider_bik.delivery.checkpoint import Checkpoint, Intervals, Lease
+from airflow_provider_bik.delivery.intake import Batch, Batcher, Intake, Outcomes
 from airflow_provider_bik.delivery.pacing import Pacer
 from airflow_provider_bik.delivery.report import DeliveryReport
 from airflow_provider_bik.delivery.settings import Delivery, Progress

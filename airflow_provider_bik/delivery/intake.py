@@ -1,24 +1,226 @@
-"""From the input to batches: proves that a resumed input is the same, and leaves out what is settled."""
+"""From the input to batches, and every event to its outcome; proves that a resumed input is the same."""
 
 from __future__ import annotations
 
 import hashlib
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, Protocol
 
-from airflow_provider_bik.delivery.batching import Batch, Batcher, ReadyEvent
-from airflow_provider_bik.delivery.checkpoint import Checkpoint
-from airflow_provider_bik.delivery.counts import Outcomes
-from airflow_provider_bik.delivery.intervals import Intervals
+import msgspec
+
+from airflow_provider_bik.delivery.checkpoint import Checkpoint, Counts, Intervals
 from airflow_provider_bik.errors import BikInputChangedError
 from airflow_provider_bik.events.item import EncodedEvent, InputEvent
 from airflow_provider_bik.events.reasons import Reason, Rejection
 
-__all__ = ["Intake"]
+__all__ = [
+    "MAX_BATCH_BYTES",
+    "MAX_BATCH_SIZE",
+    "Batch",
+    "Batcher",
+    "Intake",
+    "NoRejectedSink",
+    "Outcomes",
+    "ReadyEvent",
+    "RejectedEvent",
+    "RejectedSink",
+]
+
+MAX_BATCH_SIZE = 100
+"""Events in one ``sendEvents`` request; the limit is from BIK's documentation."""
+
+MAX_BATCH_BYTES = 1_000_000
+"""BIK documents no limit; common gateways take 1 MB a request."""
 
 _SHORTER, _DIFFERENT = "the input has fewer", "some differ"
 
 _IN_DOUBT = Rejection(reason=Reason.DELIVERY_UNKNOWN, detail="an earlier try ended before its answer came")
+
+
+class ReadyEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """An event that can go out.
+
+    Attributes:
+        event: The event of the input.
+        encoded: Its result, which is known not to be a rejection.
+    """
+
+    event: InputEvent
+    encoded: EncodedEvent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Events that go out in one request.
+
+    Attributes:
+        events: One to 100 of them, by rising position.
+        attempts: How often these events were sent already in this run.
+        failures: How many of these attempts had no definite answer.
+        last_failed: When the last of those ended, in the loop's time.
+        isolated_failures: How many of these came although BIK had meanwhile answered other requests definitely.
+        may_have_arrived: Whether BIK may have stored them already.
+        ready_at: Before this time, in the loop's time, it is not sent again.
+    """
+
+    events: tuple[ReadyEvent, ...]
+    attempts: int = 0
+    failures: int = 0
+    last_failed: float | None = None
+    isolated_failures: int = 0
+    may_have_arrived: bool = False
+    ready_at: float = 0.0
+
+    @property
+    def end(self) -> int:
+        """The position after its last event."""
+        return self.events[-1].event.position + 1
+
+    def positions(self) -> Iterable[int]:
+        """The positions of its events in the input, rising."""
+        first, end = self.events[0].event.position, self.end
+        if end - first == len(self.events):
+            return range(first, end)
+        return (ready.event.position for ready in self.events)
+
+    def halves(self) -> tuple[Batch, Batch]:
+        """Split it in two, the larger half first; both keep the attempts."""
+        middle = (len(self.events) + 1) // 2
+        return replace(self, events=self.events[:middle]), replace(self, events=self.events[middle:])
+
+
+@dataclass(slots=True, kw_only=True)
+class Batcher:
+    """Gathers events into batches.
+
+    Args:
+        size: Events a batch, 1 to 100.
+        max_bytes: Bytes a batch; an event larger than that goes alone.
+    """
+
+    size: int = MAX_BATCH_SIZE
+    max_bytes: int = MAX_BATCH_BYTES
+    _events: list[ReadyEvent] = field(default_factory=list)
+    _bytes: int = 0
+
+    def add(self, ready: ReadyEvent) -> Batch | None:
+        """Take in one event; returns the batch that it completed or did not fit into, if any."""
+        full = None
+        if self._bytes + len(ready.encoded.body) > self.max_bytes:
+            full = self.flush()
+        self._events.append(ready)
+        self._bytes += len(ready.encoded.body) + 1
+        if len(self._events) == self.size:
+            # Both at once is impossible: after an overflow one event is left, and batches of one never overflow.
+            return full or self.flush()
+        return full
+
+    def flush(self) -> Batch | None:
+        """Give out what is left, if anything."""
+        if not self._events:
+            return None
+        batch = Batch(events=tuple(self._events))
+        self._events, self._bytes = [], 0
+        return batch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RejectedEvent:
+    """An event that was not delivered, to be fixed and sent again.
+
+    Attributes:
+        event: The event, with its position and location.
+        rejection: Why.
+        status: The HTTP status, if BIK rejected it.
+        message: BIK's own words, if any.
+        attempts: How often it was sent, earlier runs included.
+    """
+
+    event: InputEvent
+    rejection: Rejection
+    status: int | None = None
+    message: str = ""
+    attempts: int = 0
+
+
+class RejectedSink(Protocol):
+    """Where rejected events go; an event counts as rejected only after `write` has returned."""
+
+    @property
+    def files(self) -> list[str]:
+        """The names of the files written so far, for the checkpoint."""
+
+    async def write(self, events: Sequence[RejectedEvent]) -> None:
+        """Keep these, durably.
+
+        Raises:
+            BikError: They cannot be written. None of them counts as written then.
+        """
+
+
+class NoRejectedSink:
+    """Keeps no rejected events: they are counted and named in the report only."""
+
+    files: ClassVar[list[str]] = []
+
+    async def write(self, events: Sequence[RejectedEvent]) -> None:
+        """Let them go."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Outcomes:
+    """Brings events to their outcome while a delivery runs.
+
+    Attributes:
+        counts: The counters.
+        settled: Positions that are confirmed, skipped, or rejected and written down.
+        uncertain: Positions that were sent in this try and may have arrived without a definite answer. What is settled
+            later stays in it.
+        unwritten: Rejected events that are not written down yet.
+    """
+
+    counts: Counts
+    settled: Intervals
+    uncertain: Intervals = field(default_factory=Intervals)
+    unwritten: list[RejectedEvent] = field(default_factory=list)
+
+    def confirm(self, batch: Batch) -> None:
+        """BIK has confirmed a batch."""
+        pipelines = self.counts.pipelines
+        for ready in batch.events:
+            pipelines[ready.encoded.pipeline] += 1
+        self.settled.add_all(batch.positions())
+
+    def skip(self, event: InputEvent) -> None:
+        """The DAG has said to leave this event out."""
+        self.counts.skipped += 1
+        self.settled.add(event.position, event.position + 1)
+
+    def reject(self, event: InputEvent, rejection: Rejection) -> None:
+        """An event is not to go out; it counts once it is written down."""
+        self.unwritten.append(RejectedEvent(event=event, rejection=rejection, attempts=event.attempts))
+
+    def reject_batch(self, batch: Batch, rejection: Rejection, *, status: int | None, message: str) -> None:
+        """All events of a batch are not to go out, for what BIK has answered."""
+        self.unwritten += (
+            RejectedEvent(
+                event=ready.event,
+                rejection=rejection,
+                status=status,
+                message=message,
+                attempts=ready.event.attempts + batch.attempts,
+            )
+            for ready in batch.events
+        )
+
+    def written(self, number: int) -> None:
+        """The first events of `unwritten` are written down, and rejected from now on."""
+        events, self.unwritten = self.unwritten[:number], self.unwritten[number:]
+        for event in events:
+            self.counts.note_rejected(event.rejection.reason, event.event.location)
+        self.settled.add_all(event.event.position for event in events)
 
 
 class Intake:

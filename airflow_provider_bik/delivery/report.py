@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TypedDict
 
-from airflow_provider_bik.delivery.answer_handling import StopReason
-from airflow_provider_bik.delivery.counts import MAX_RANGES, Counts, grouped_text
-from airflow_provider_bik.delivery.intervals import Intervals
+from airflow_provider_bik.delivery.answers import StopReason
+from airflow_provider_bik.delivery.checkpoint import MAX_RANGES, Counts, Intervals, grouped_text
 from airflow_provider_bik.delivery.settings import parse_max_rejected
 from airflow_provider_bik.errors import BikDeliveryIncompleteError, BikEndpointError, BikError, BikTooManyRejectedError
 from airflow_provider_bik.events.reasons import Reason

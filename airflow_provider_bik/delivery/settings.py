@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal
 
-from airflow_provider_bik.delivery.batching import MAX_BATCH_SIZE
-from airflow_provider_bik.delivery.checkpoint import Checkpoint, CheckpointWriter, NoCheckpoints
-from airflow_provider_bik.delivery.counts import Counts, NoRejectedSink, RejectedSink
+from airflow_provider_bik.delivery.checkpoint import Checkpoint, CheckpointWriter, Counts, NoCheckpoints
+from airflow_provider_bik.delivery.intake import MAX_BATCH_SIZE, NoRejectedSink, RejectedSink
 from airflow_provider_bik.errors import BikConfigError
 
 __all__ = ["Delivery", "Progress", "Sending", "parse_max_rejected"]

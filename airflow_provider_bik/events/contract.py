@@ -12,10 +12,9 @@ from typing import Annotated, Any, TypeAlias
 
 import msgspec
 
-from airflow_provider_bik.events.email import ordinary_email, parse_email
 from airflow_provider_bik.events.hints import Hints
+from airflow_provider_bik.events.identity import is_region, ordinary_email, parse_email, parse_phone, plain_phone
 from airflow_provider_bik.events.item import EncodedEvent
-from airflow_provider_bik.events.phone import is_region, parse_phone, plain_phone
 from airflow_provider_bik.events.pipeline import PipelineRule, Route
 from airflow_provider_bik.events.reading import Reading
 from airflow_provider_bik.events.reasons import Reason, Rejection, RejectionError

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
@@ -12,7 +11,7 @@ import msgspec
 
 from airflow_provider_bik.events.contract import Contract
 from airflow_provider_bik.events.hints import Hints
-from airflow_provider_bik.events.item import REJECTED_EVENT_KEY, EncodedEvent, InputEvent, Item
+from airflow_provider_bik.events.item import EncodedEvent, InputEvent, Item, decoded
 from airflow_provider_bik.events.mapping import EventMapping, Plan, call_to_event, keeps_row
 from airflow_provider_bik.events.mapping_fields import Column, Extractor, Row, RowGroup, extractor, is_empty
 from airflow_provider_bik.events.reasons import Reason, Rejection, RejectionError
@@ -21,10 +20,6 @@ from airflow_provider_bik.events.values import plain
 __all__ = ["Encoder"]
 
 _MAPPING_MISSING = Rejection(reason=Reason.MAPPING_MISSING, detail="a row out of a file of rejected events")
-
-_names_no_number = re.compile(rb"[:,\[]\s*-?(?:NaN|Infinity)\b").search
-
-_decode = msgspec.json.Decoder().decode
 
 Result = EncodedEvent | Rejection | None
 
@@ -63,15 +58,7 @@ class Encoder:
         return events if self.contract.hints is None else _concluded(events, self.contract.hints)
 
     def check_columns(self, columns: Sequence[str], where: str) -> None:
-        """Check that the columns which the mapping uses are there.
-
-        Args:
-            columns: The names that are there.
-            where: The file or query that has them, for the error.
-
-        Raises:
-            BikConfigError: One is not there. The text names it, those that are there, and the nearest of them.
-        """
+        """Check that the columns which the mapping uses are there, as `EventMapping.check_columns`."""
         if self.mapping is not None:
             self.mapping.check_columns(columns, where)
 
@@ -97,7 +84,7 @@ class Encoder:
                     return InputEvent(
                         position=item.position, location=item.location, result=result, attempts=item.attempts
                     )
-            item = _decoded(item)
+            item = decoded(item)
         elif self._plan_of_one is not None and _is_plain_row(item):
             # The usual row, with less said about it.
             try:
@@ -105,7 +92,6 @@ class Encoder:
             except RejectionError as error:
                 return _input_event(item, item.position, error.rejection, is_row=True)
             return InputEvent(position=item.position, location=item.location, result=encoded, attempts=item.attempts)
-        item = _unwrapped(item)
         is_row = self._is_row(item)
         return _input_event(
             item, item.position, item.problem or self._encode_raw(item.raw, is_row=is_row), is_row=is_row
@@ -162,7 +148,7 @@ class Encoder:
 
     @staticmethod
     def _opened(items: Iterable[Item]) -> Iterator[Item]:
-        return (_unwrapped(item if item.line is None else _decoded(item)) for item in items)
+        return (item if item.line is None else decoded(item) for item in items)
 
 
 def _concluded(events: Iterator[InputEvent], hints: Hints) -> Iterator[InputEvent]:
@@ -206,7 +192,7 @@ def _key_of(item: Item, key: Extractor) -> object:
 
 def _is_plain_row(item: Item) -> bool:
     raw = item.raw
-    return type(raw) is dict and item.problem is None and item.is_row is None and REJECTED_EVENT_KEY not in raw
+    return type(raw) is dict and item.problem is None and item.is_row is None
 
 
 def _input_event(item: Item, position: int, result: Result, *, is_row: bool) -> InputEvent:
@@ -218,48 +204,4 @@ def _input_event(item: Item, position: int, result: Result, *, is_row: bool) -> 
         raw=item.raw if is_rejected else None,
         is_row=is_row and is_rejected,
         attempts=item.attempts,
-    )
-
-
-def _decoded(item: Item) -> Item:
-    """Decode the line of an item; what is not a JSON object becomes an item with a problem."""
-    line, problem, raw = item.line or b"", item.problem, None
-    if problem is None:
-        try:
-            raw = _decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            problem = Rejection(reason=Reason.UNPARSABLE, detail=_not_json(line))
-        else:
-            if not isinstance(raw, dict):
-                problem = Rejection(reason=Reason.UNPARSABLE, detail="not a JSON object")
-    return Item(
-        position=item.position,
-        location=item.location,
-        raw=raw if problem is None else line.decode("utf-8", "replace"),
-        problem=problem,
-        attempts=item.attempts,
-        is_row=item.is_row,
-    )
-
-
-def _not_json(line: bytes) -> str:
-    return "not JSON, which has no NaN and no Infinity: write null" if _names_no_number(line) else "not JSON"
-
-
-def _unwrapped(item: Item) -> Item:
-    """Take an event or a row out of the line of a file of rejected events."""
-    raw = item.raw
-    if item.is_row is not None or not isinstance(raw, Mapping):
-        return item
-    mark = raw.get(REJECTED_EVENT_KEY)
-    if type(mark) is not int or mark != 1 or ("event" in raw) is ("row" in raw):
-        return item
-    attempts = raw.get("attempts")
-    return Item(
-        position=item.position,
-        location=item.location,
-        raw=raw["row"] if "row" in raw else raw["event"],
-        problem=item.problem,
-        attempts=attempts if isinstance(attempts, int) else 0,
-        is_row="row" in raw,
     )

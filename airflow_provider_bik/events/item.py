@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+
 import msgspec
 
 from airflow_provider_bik.events.pipeline import Pipeline
 from airflow_provider_bik.events.reasons import Reason, Rejection
 
-__all__ = ["REJECTED_EVENT_KEY", "EncodedEvent", "InputEvent", "Item"]
+__all__ = ["REJECTED_EVENT_KEY", "EncodedEvent", "InputEvent", "Item", "decoded", "unwrapped"]
 
 REJECTED_EVENT_KEY = "bik_rejected"
 """A JSON object in which this key is 1, beside either ``event`` or ``row``, is a line of a file of rejected events."""
+
+_names_no_number = re.compile(rb"[:,\[]\s*-?(?:NaN|Infinity)\b").search
+
+_decode = msgspec.json.Decoder().decode
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -71,3 +78,48 @@ class InputEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     raw: object = None
     is_row: bool = False
     attempts: int = 0
+
+
+def decoded(item: Item) -> Item:
+    """Decode the line of an item; what is not a JSON object becomes an item with a problem."""
+    line, problem, raw = item.line or b"", item.problem, None
+    if problem is None:
+        try:
+            raw = _decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            problem = Rejection(reason=Reason.UNPARSABLE, detail=_not_json(line))
+        else:
+            if not isinstance(raw, dict):
+                problem = Rejection(reason=Reason.UNPARSABLE, detail="not a JSON object")
+    return Item(
+        position=item.position,
+        location=item.location,
+        raw=raw if problem is None else line.decode("utf-8", "replace"),
+        problem=problem,
+        attempts=item.attempts,
+        is_row=item.is_row,
+    )
+
+
+def _not_json(line: bytes) -> str:
+    return "not JSON, which has no NaN and no Infinity: write null" if _names_no_number(line) else "not JSON"
+
+
+def unwrapped(item: Item) -> Item:
+    """Take an event or a row out of the line of a file of rejected events."""
+    raw = item.raw
+    if item.is_row is not None or not isinstance(raw, Mapping):
+        return item
+    mark = raw.get(REJECTED_EVENT_KEY)
+    # By more than the key, which a table may have as a column.
+    if type(mark) is not int or mark != 1 or ("event" in raw) is ("row" in raw):
+        return item
+    attempts = raw.get("attempts")
+    return Item(
+        position=item.position,
+        location=item.location,
+        raw=raw["row"] if "row" in raw else raw["event"],
+        problem=item.problem,
+        attempts=attempts if type(attempts) is int else 0,
+        is_row="row" in raw,
+    )

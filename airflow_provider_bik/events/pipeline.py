@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, Self, cast
 
 import msgspec
 
@@ -128,6 +128,15 @@ class PipelineRule:
         object.__setattr__(self, "mode", mode)
         object.__setattr__(self, "_dated", RULE[mode, True])
         object.__setattr__(self, "_undated", RULE[mode, False])
+
+    @classmethod
+    def of(cls, value: str | Self) -> Self:
+        """A rule, also where a word is enough.
+
+        Raises:
+            BikConfigError: The word is none of the modes.
+        """
+        return value if isinstance(value, cls) else cls(mode=cast("Mode", value))
 
     def for_backfill(self) -> PipelineRule:
         """The rule in an Airflow backfill: what it sends is history, so ``auto`` means ``migration``."""

@@ -1,12 +1,20 @@
-"""`BikHook`: an Airflow Connection that can send events. One class, so it is all in one file, longer than others."""
+"""`BikHook`: an Airflow Connection that can send events.
+
+The Connection becomes `ClientSettings`, or one error that says which field to fix: Airflow validates nothing of what
+its connection form, a URI or an environment variable holds, so all of it is done here.
+"""
 
 from __future__ import annotations
 
+import ipaddress
+import json
+import math
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any, NoReturn, Protocol, cast
 from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from airflow.providers.common.compat.sdk import mask_secret
 from airflow.providers.http.hooks.http import HttpHook
@@ -14,7 +22,7 @@ from requests import PreparedRequest, Response, Session
 from requests.adapters import HTTPAdapter
 from requests.auth import HTTPBasicAuth
 
-from airflow_provider_bik.client import BikClient, ClientSettings
+from airflow_provider_bik.client import BikClient, ClientSettings, Credentials
 from airflow_provider_bik.delivery import (
     Answer,
     AnswerClass,
@@ -27,21 +35,36 @@ from airflow_provider_bik.delivery import (
     parse_max_rejected,
     task_error,
 )
-from airflow_provider_bik.errors import BikError, BikEventError
-from airflow_provider_bik.events import Contract, Encoder, EventMapping, Hints, InputEvent, Mode, PipelineRule, Reading
+from airflow_provider_bik.errors import BikConfigError, BikError, BikEventError
+from airflow_provider_bik.events import Contract, Encoder, EventMapping, Hints, InputEvent, PipelineRule, Reading
 from airflow_provider_bik.hooks import old_forms
-from airflow_provider_bik.hooks.connection import ConnectionLike, client_settings
 from airflow_provider_bik.inputs import in_chunks, read_items
 from airflow_provider_bik.threads import StopSignal, run
 
-__all__ = ["BikHook"]
+__all__ = ["DEFAULT_HOST", "EXTRAS", "BikHook", "ConnectionLike", "client_settings"]
+
+DEFAULT_HOST = "https://bikapi.bikayi.app"
+"""From BIK's documentation."""
+
+EXTRAS: Mapping[str, str] = {
+    "app_id": "BIK's appId, text. Only the connection test needs it.",
+    "connect_timeout": "Seconds until a connection must stand; 10 if absent.",
+    "read_timeout": "Seconds without a byte of the answer; 60 if absent.",
+    "proxy": "URL of an HTTP proxy, or `environment` for the worker's proxy variables; none if absent.",
+    "ca_file": "PEM file on the worker with the authorities to trust instead of the system's.",
+    "verify": "Whether the server's certificate is checked; `false` is taken for a loopback address only.",
+}
+"""The extras that a Connection may have; any other is an error that names it."""
+
+_LONGEST_TIMEOUT = 3600.0
+_TRUTH = {"true": True, "false": False}
 
 
 class BikHook(HttpHook):
     """Sends events to BIK with the credentials of an Airflow Connection of type ``bik``.
 
     The Connection: login = API key, password = API secret (or, with an empty login, BIK's ready-made AUTH_TOKEN), host
-    if it is not ``https://bikapi.bikayi.app``, and the extras of `airflow_provider_bik.hooks.connection.EXTRAS`.
+    if it is not ``https://bikapi.bikayi.app``, and the extras of `airflow_provider_bik.hooks.bik.EXTRAS`.
 
     Args:
         bik_conn_id: The Connection.
@@ -190,8 +213,9 @@ class BikHook(HttpHook):
         self, events: object, pipeline: str | PipelineRule, reading: Reading | None, mapping: EventMapping | None
     ) -> Iterator[InputEvent]:
         how = reading or Reading()
-        rule = pipeline if isinstance(pipeline, PipelineRule) else PipelineRule(mode=cast("Mode", pipeline))
-        contract = Contract(now=datetime.now(UTC), rule=rule, reading=how, hints=Hints(self.log.info))
+        contract = Contract(
+            now=datetime.now(UTC), rule=PipelineRule.of(pipeline), reading=how, hints=Hints(self.log.info)
+        )
         encoder = Encoder(contract=contract, mapping=mapping)
         return encoder.encode_all(read_items(events, how, encoder.columns_check))
 
@@ -260,3 +284,174 @@ class _Kept(NoRejectedSink):
 async def _check(settings: ClientSettings) -> Answer:
     async with BikClient(settings) as client:
         return await client.check_credentials()
+
+
+class ConnectionLike(Protocol):
+    """What is read of an Airflow Connection, whichever of Airflow's classes it is."""
+
+    conn_id: str
+    host: str | None
+    port: int | None
+    schema: str | None
+    login: str | None
+    password: str | None
+    extra: str | None
+
+    @property
+    def extra_dejson(self) -> dict[str, Any]:
+        """The extras."""
+
+
+def client_settings(connection: ConnectionLike) -> ClientSettings:
+    """Read a Connection.
+
+    Raises:
+        BikConfigError: A field is missing or wrong; the text names the Connection and the field, never a secret.
+    """
+    try:
+        extras = {key: value for key, value in _extras(connection).items() if value not in (None, "")}
+        if unknown := sorted(extras.keys() - EXTRAS.keys()):
+            _fail(f"has unknown extras: {', '.join(unknown)}. Known are {', '.join(EXTRAS)}")
+        base_url, loopback = _base_url(connection)
+        return ClientSettings(
+            base_url=base_url,
+            credentials=_credentials(connection),
+            app_id=_text(extras, "app_id"),
+            connect_timeout=_seconds(extras, "connect_timeout", 10.0),
+            read_timeout=_seconds(extras, "read_timeout", 60.0),
+            proxy=_proxy(_text(extras, "proxy"), base_url),
+            ca_file=_text(extras, "ca_file"),
+            verify=_verify(extras, loopback=loopback),
+        )
+    except BikConfigError as error:
+        message = f"Connection {connection.conn_id!r} {error.message}. Nothing was sent; fix the Connection first."
+        raise BikConfigError(message) from None
+
+
+def _extras(connection: ConnectionLike) -> Mapping[str, object]:
+    """The extras; Airflow takes what is no JSON for none, and a proxy or an authority would be gone without a word."""
+    try:
+        found: object = connection.extra_dejson
+        written = json.loads(connection.extra) if connection.extra else {}
+    except ValueError:
+        _fail("has an extra that is not JSON")
+    if not isinstance(found, Mapping) or not isinstance(written, Mapping):
+        _fail("has an extra that is not a JSON object of names and values")
+    return found
+
+
+def _fail(problem: str) -> NoReturn:
+    raise BikConfigError(problem)
+
+
+def _credentials(connection: ConnectionLike) -> Credentials:
+    """Key and secret; or, with the login empty, a ready-made AUTH_TOKEN as BIK's samples show it."""
+    key, secret = (connection.login or "").strip(), (connection.password or "").strip()
+    if key and secret:
+        if ":" in key:
+            _fail(
+                "has a colon in the API key (login), which HTTP Basic cannot carry; an AUTH_TOKEN goes into the "
+                "password"
+            )
+        return Credentials(key=key, secret=secret)
+    if key:
+        _fail("has no API secret (password)")
+    if not secret:
+        _fail("has no API key (login) and no API secret (password); both are in BIK's developer portal")
+    if (credentials := Credentials.from_token(secret)) is None:
+        _fail("has no API key (login), and its password is not an AUTH_TOKEN (base64 of key:secret) either")
+    return credentials
+
+
+def _base_url(connection: ConnectionLike) -> tuple[str, bool]:
+    host = (connection.host or "").strip() or DEFAULT_HOST
+    written = host if "://" in host else f"{connection.schema or 'https'}://{host}"
+    try:
+        parts = urlsplit(written)
+        port = connection.port or parts.port
+        name = parts.hostname
+    except ValueError:
+        _fail("has a host that is not a URL")
+    if (
+        parts.scheme not in {"http", "https"}
+        or not name
+        or parts.username
+        or parts.password
+        or parts.query
+        or parts.fragment
+    ):
+        _fail("has a host that is not of the form https://name or https://name:port")
+    if parts.path.strip("/") not in {"", "integrations"}:
+        _fail("has a path in its host; only the name of the host belongs there")
+    loopback = _is_loopback(name or "")
+    if parts.scheme == "http" and not loopback:
+        _fail("asks for plain http, which is taken for a literal loopback address such as http://127.0.0.1:8787 only")
+    shown = f"[{name}]" if ":" in (name or "") else name
+    return f"{parts.scheme}://{shown}" + (f":{port}" if port else ""), loopback
+
+
+def _is_loopback(name: str) -> bool:
+    """Whether it is a literal loopback address; a name could be made to point elsewhere."""
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def _text(extras: Mapping[str, object], name: str) -> str | None:
+    value = extras.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        _fail(f"has an extra {name!r} that is not text")
+    return str(value).strip() or None
+
+
+def _seconds(extras: Mapping[str, object], name: str, default: float) -> float:
+    value = extras.get(name, default)
+    try:
+        seconds = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else math.nan
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds <= _LONGEST_TIMEOUT:
+        _fail(f"has an extra {name!r} that is not a number of seconds above 0 and up to {_LONGEST_TIMEOUT:.0f}")
+    return seconds
+
+
+def _verify(extras: Mapping[str, object], *, loopback: bool) -> bool:
+    value = extras.get("verify", True)
+    verify = _TRUTH.get(value.lower()) if isinstance(value, str) else value
+    if not isinstance(verify, bool):
+        _fail("has an extra 'verify' that is neither true nor false")
+    if not verify and not loopback:
+        _fail("switches certificates off (verify=false), which is taken for a loopback address only; use ca_file")
+    return bool(verify)
+
+
+def _proxy(proxy: str | None, base_url: str) -> str | None:
+    if proxy is None:
+        return None
+    if proxy != "environment":
+        if not _is_http_url(proxy):
+            _fail("has an extra 'proxy' that is not the URL of an HTTP proxy")
+        return proxy
+    parts = urlsplit(base_url)
+    found = None if proxy_bypass(parts.netloc) else getproxies().get(parts.scheme)
+    if not found:
+        return None
+    # Most programs take a proxy without a scheme.
+    found = found if "://" in found else f"http://{found}"
+    if not _is_http_url(found):
+        _fail(
+            f"asks for the proxy of the worker's environment, and its variable {parts.scheme}_proxy is not the URL of "
+            "an HTTP proxy"
+        )
+    return found
+
+
+def _is_http_url(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        return False

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
-
 __all__ = ["materialize"]
 
 
@@ -13,8 +11,6 @@ def materialize(events: object) -> object:
     Args:
         events: What `airflow_provider_bik.inputs.read_items` takes; to be called in the task's own thread.
     """
-    if AIRFLOW_V_3_0_PLUS:
-        return events
     from airflow.utils.db import LazySelectSequence  # noqa: PLC0415 - Airflow below 3 only
 
     if isinstance(events, LazySelectSequence):

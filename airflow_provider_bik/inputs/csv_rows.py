@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import IO
 
 from airflow_provider_bik.errors import BikInputError
-from airflow_provider_bik.inputs.lines import MAX_LINE_BYTES, lines_of
 from airflow_provider_bik.inputs.tables import NumberedRow, Table, UnparsableRow
+from airflow_provider_bik.inputs.text import MAX_LINE_BYTES, lines_of
 
 __all__ = ["table_of"]
 

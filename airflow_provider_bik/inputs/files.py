@@ -12,19 +12,24 @@ from typing import IO, TypeAlias
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from airflow_provider_bik.errors import BikConfigError, BikInputError, BikStorageError
-from airflow_provider_bik.events.item import Item
+from airflow_provider_bik.events.item import REJECTED_EVENT_KEY, Item, decoded, unwrapped
 from airflow_provider_bik.events.reading import Reading
+from airflow_provider_bik.events.reasons import Reason, Rejection
 from airflow_provider_bik.inputs import csv_rows
-from airflow_provider_bik.inputs.compression import DamagedError, buffered, in_utf8, is_compressed, uncompressed
-from airflow_provider_bik.inputs.formats import FileFormat, format_named, format_of, is_named_compressed
+from airflow_provider_bik.inputs.formats import FileFormat, format_of, is_named_compressed, is_parquet, unreadable
 from airflow_provider_bik.inputs.json_items import LocatedText, texts_of
 from airflow_provider_bik.inputs.paths import names_of, opened, shown
-from airflow_provider_bik.inputs.rejected import item_of_text
-from airflow_provider_bik.inputs.row_keys import check_keys_of_first
-from airflow_provider_bik.inputs.sniff import is_parquet, unreadable
-from airflow_provider_bik.inputs.tables import CheckColumns, Table
+from airflow_provider_bik.inputs.tables import CheckColumns, Table, check_keys_of_first
+from airflow_provider_bik.inputs.text import (
+    MAX_LINE_BYTES,
+    DamagedError,
+    buffered,
+    in_utf8,
+    is_compressed,
+    uncompressed,
+)
 
-__all__ = ["check_files", "read_files"]
+__all__ = ["check_files", "item_of_text", "read_files"]
 
 _Content: TypeAlias = Table | Iterator[LocatedText]
 
@@ -39,6 +44,9 @@ _OF_NO_FORMAT = (
 
 # No CSV has a colon behind a closing quotation mark.
 _looks_like_json = re.compile(rb'(?:\[[ \r\n]*)?\{[ \r\n]*(?:"[^"]*" *:|\})').match
+
+_KEY_IN_TEXT = f'"{REJECTED_EVENT_KEY}"'.encode()
+_KEPT_OF_A_LONG_TEXT = 1000
 
 _TABLES_OF_TEXT = frozenset({FileFormat.CSV, FileFormat.TSV})
 
@@ -85,6 +93,24 @@ def read_files(
                 yield from check_keys_of_first(items, shown(path), check_columns)
 
 
+def item_of_text(text: bytes, position: int, location: str) -> Item:
+    """Take the JSON text of an item, not decoded if it can stay so.
+
+    Args:
+        text: What is not JSON, or no object, is found out when it is decoded.
+        position: Of the item in the whole input.
+        location: Where a person finds it.
+    """
+    if len(text) > MAX_LINE_BYTES:
+        problem = Rejection(reason=Reason.UNPARSABLE, detail=f"longer than {MAX_LINE_BYTES} bytes")
+        kept = text[:_KEPT_OF_A_LONG_TEXT].decode("utf-8", "backslashreplace")
+        return Item(position=position, location=location, raw=kept, problem=problem)
+    item = Item(position=position, location=location, line=text)
+    if _KEY_IN_TEXT in text and (opened := decoded(item)).problem is None:
+        return unwrapped(opened)
+    return item
+
+
 @contextmanager
 def _recognized(path: ObjectStoragePath, reading: Reading, check_columns: CheckColumns | None) -> Iterator[_Content]:
     with opened(path) as file:
@@ -111,7 +137,8 @@ class _File:
 
     @property
     def format(self) -> FileFormat | None:
-        return format_named(self.reading.file_format) or format_of(self.path.name)
+        named = self.reading.file_format
+        return format_of(self.path.name) if named is None else FileFormat(named)
 
     def content(self, file: IO[bytes]) -> _Content:
         """Recognize a file, and give what reads it.

@@ -16,15 +16,17 @@ from typing import IO, TypeAlias
 import msgspec
 
 from airflow_provider_bik.errors import BikConfigError, BikInputError
-from airflow_provider_bik.inputs.lines import BLOCK_BYTES, MAX_LINE_BYTES, lines_of
-from airflow_provider_bik.inputs.rejected import REJECTED_KEY, decode_object
+from airflow_provider_bik.events.item import REJECTED_EVENT_KEY
 from airflow_provider_bik.inputs.tables import CheckColumns
+from airflow_provider_bik.inputs.text import BLOCK_BYTES, MAX_LINE_BYTES, lines_of
 
 __all__ = ["LocatedText", "texts_of"]
 
 LocatedText: TypeAlias = tuple[str, bytes]
 """The text of an item, after where it stands in the file: ``17`` is a line, or the number of an item of an array;
 ``17#3`` is the third object in that line."""
+
+_decode = msgspec.json.Decoder().decode
 
 _SPACE = b" \t\r\n"
 _COMMA = b","[0]
@@ -84,6 +86,14 @@ def texts_of(
     return _objects_of(file, start, name, check_columns)
 
 
+def _is_object(text: bytes) -> bool:
+    """Whether this is one JSON object."""
+    try:
+        return isinstance(_decode(text), dict)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+
+
 def _keys(json_path: str | None) -> list[str]:
     """The keys that lead to an array; ``$`` in front and ``[*]`` behind add nothing to them."""
     path = (json_path or "").removeprefix("$").removeprefix(".").removesuffix("[*]")
@@ -97,12 +107,12 @@ def _objects_of(
     objects, rest = _split(start)
     over_lines = [text for text in objects if b"\n" in text.strip(_SPACE)]
     # One that is no JSON has swallowed the line behind a broken one, so the file is one of lines.
-    spans_lines = bool(over_lines) and all(decode_object(text) is not None for text in over_lines)
+    spans_lines = bool(over_lines) and all(_is_object(text) for text in over_lines)
     if objects:
         is_document = whole and len(objects) == 1 and not rest.strip(_SPACE)
     else:
         second_line = start.partition(b"\n")[2].partition(b"\n")[0]
-        is_document = not whole and decode_object(second_line) is None
+        is_document = not whole and not _is_object(second_line)
     if is_document and start.lstrip(_SPACE).startswith(b"{"):
         _refuse_wrapped(start, name, check_columns)
     has_no_lines = bool(objects) and not whole and b"\n" not in start.strip(_SPACE)
@@ -120,7 +130,7 @@ def _refuse_wrapped(start: bytes, name: str, check_columns: CheckColumns | None)
         deque(walk.steps(), maxlen=0)
     except _BrokenError:
         return
-    if not walk.arrays or "eventName" in walk.keys or REJECTED_KEY in walk.keys:
+    if not walk.arrays or "eventName" in walk.keys or REJECTED_EVENT_KEY in walk.keys:
         return
     try:
         if check_columns is not None:
@@ -144,7 +154,7 @@ def _lines(file: IO[bytes], name: str) -> Iterator[LocatedText]:
     for number, line in enumerate(lines_of(file), start=1):
         if not line or line.isspace():
             continue
-        if _several(line) is None or decode_object(line) is not None:
+        if _several(line) is None or _is_object(line):
             yield str(number), line
             continue
         objects, rest = _split(line)

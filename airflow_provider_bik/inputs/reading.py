@@ -6,30 +6,25 @@ An input is read as a stream, in order, once for every try, and gives each item 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import count, groupby
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from itertools import count, groupby, islice
 from typing import Literal, TypeVar, cast
 
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from airflow_provider_bik.errors import BikInputError
-from airflow_provider_bik.events.item import Item
+from airflow_provider_bik.events.item import Item, unwrapped
 from airflow_provider_bik.events.reading import Reading
 from airflow_provider_bik.inputs.files import check_files, read_files
 from airflow_provider_bik.inputs.frames import check_no_column, frame_table, is_frame
 from airflow_provider_bik.inputs.paths import files_of
-from airflow_provider_bik.inputs.rejected import item_of
-from airflow_provider_bik.inputs.row_keys import check_keys_of_first
-from airflow_provider_bik.inputs.tables import CheckColumns
+from airflow_provider_bik.inputs.tables import CheckColumns, check_keys_of_first
 from airflow_provider_bik.threads import in_thread
 
-__all__ = ["CHUNK_BYTES", "CHUNK_SIZE", "SLICE_SIZE", "in_chunks", "read_items"]
+__all__ = ["CHUNK_SIZE", "SLICE_SIZE", "in_chunks", "read_items"]
 
 CHUNK_SIZE = 500
 """Items read at a time."""
-
-CHUNK_BYTES = 16 * 1024 * 1024
-"""Bytes read at a time, roughly: of large items there are fewer in a chunk."""
 
 SLICE_SIZE = 100
 """Items of a lazy sequence fetched at a time, at most."""
@@ -61,8 +56,8 @@ def read_items(events: object, reading: Reading, check_columns: CheckColumns | N
             check_files(files, reading, check_columns)
     for kind, group in groupby(_flatten(events), key=lambda pair: _kind(pair[0])):
         if kind == "item":
-            items = (item_of(item, next(positions), location) for item, location in group)
-            yield from check_keys_of_first(items, "events", check_columns)
+            items = (unwrapped(Item(position=next(positions), location=location, raw=item)) for item, location in group)
+            yield from items if check_columns is None else check_keys_of_first(items, "events", check_columns)
             continue
         for item, location in group:
             if kind == "path":
@@ -73,9 +68,7 @@ def read_items(events: object, reading: Reading, check_columns: CheckColumns | N
                 yield from table.items(positions, check_columns, f"{location} row ".lstrip())
 
 
-def in_chunks(
-    items: Iterator[_T], size: int = CHUNK_SIZE, *, weigh: Callable[[_T], int] = lambda _: 0
-) -> AsyncIterator[Sequence[_T]]:
+def in_chunks(items: Iterator[_T], size: int = CHUNK_SIZE) -> AsyncIterator[Sequence[_T]]:
     """Read on in another thread, a few hundred items at a time.
 
     Slow storage must not hold up the event loop: answers would look as if they had timed out.
@@ -83,21 +76,8 @@ def in_chunks(
     Args:
         items: What is read.
         size: Items in a chunk, at most.
-        weigh: How many bytes an item is; a chunk ends with the item that fills `CHUNK_BYTES`.
     """
-    return in_thread(_chunks(items, size, weigh))
-
-
-def _chunks(items: Iterator[_T], size: int, weigh: Callable[[_T], int]) -> Iterator[list[_T]]:
-    chunk, weight = list[_T](), 0
-    for item in items:
-        chunk.append(item)
-        weight += weigh(item)
-        if len(chunk) == size or weight >= CHUNK_BYTES:
-            yield chunk
-            chunk, weight = [], 0
-    if chunk:
-        yield chunk
+    return in_thread(iter(lambda: list(islice(items, size)), []))
 
 
 def _paths_in_memory(events: object) -> Iterator[tuple[str, str | ObjectStoragePath]]:

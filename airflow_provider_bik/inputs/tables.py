@@ -1,25 +1,39 @@
-"""Tables: columns with names, and rows that become items of the input."""
+"""Tables: columns with names, and rows that become items of the input; rows without a header are checked by keys."""
 
 from __future__ import annotations
 
 import logging
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import compress
+from itertools import chain, compress
 from typing import TypeAlias
 
 import msgspec
 
 from airflow_provider_bik.errors import BikConfigError, BikInputError
-from airflow_provider_bik.events.item import Item
+from airflow_provider_bik.events.item import Item, decoded
 from airflow_provider_bik.events.reasons import Reason, Rejection
 
-__all__ = ["ROWS_AT_ONCE", "CheckColumns", "NumberedRow", "Table", "UnparsableRow", "used_columns"]
+__all__ = [
+    "ROWS_AT_ONCE",
+    "CheckColumns",
+    "NumberedRow",
+    "Table",
+    "UnparsableRow",
+    "check_keys_of_first",
+    "used_columns",
+]
 
 ROWS_AT_ONCE = 500
 """Rows that are taken from a table of columns at a time."""
+
+_FIRST = 500
+"""Items whose keys are looked at."""
+
+_FIRST_BYTES = 16 * 1024 * 1024
+"""Of text that is looked at, roughly."""
 
 _LOOKS_LIKE_A_NAME = re.compile(r"[A-Za-z_][\w.-]{0,63}")
 
@@ -145,3 +159,37 @@ def _cannot_be_read(where: str, problem: str) -> BikInputError:
     return BikInputError(
         f"{where} cannot be read: {problem}. Give every column a name of its own. A retry cannot help before."
     )
+
+
+def check_keys_of_first(items: Iterator[Item], where: str, check_columns: CheckColumns | None) -> Iterator[Item]:
+    """Give the same items, after a check of the keys that the first hundreds of rows have together.
+
+    A key that some rows lack is null in these, whatever their order. One that none of many rows has is a mistake.
+
+    Args:
+        items: Each is a row, unless it is known to be an event.
+        where: They stand, for messages.
+        check_columns: Checks the keys; None if there is no mapping.
+
+    Raises:
+        BikConfigError: The mapping needs a key that is not there.
+    """
+    if check_columns is None:
+        return items
+    return _checked(items, where, check_columns)
+
+
+def _checked(items: Iterator[Item], where: str, check_columns: CheckColumns) -> Iterator[Item]:
+    first, keys, size, rows = list[Item](), dict[str, None](), 0, 0
+    for item in items:
+        first.append(item)
+        size += len(item.line or b"")
+        seen = item if item.line is None else decoded(item)
+        if seen.is_row is not False and seen.problem is None and isinstance(seen.raw, Mapping):
+            rows += 1
+            keys.update(dict.fromkeys(key for key in seen.raw if isinstance(key, str)))
+        if len(first) == _FIRST or size > _FIRST_BYTES:
+            break
+    if rows:
+        check_columns(list(keys), where)
+    yield from chain(first, items)

@@ -7,15 +7,15 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from airflow.providers.common.compat.sdk import BaseOperator
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 
 from airflow_provider_bik.delivery import ReportDict, Sending, parse_max_rejected
 from airflow_provider_bik.errors import BikConfigError, BikError
-from airflow_provider_bik.events import Contract, Encoder, EventMapping, Hints, Mode, PipelineRule, Reading
+from airflow_provider_bik.events import Contract, Encoder, EventMapping, Hints, PipelineRule, Reading
 from airflow_provider_bik.hooks.bik import BikHook
 from airflow_provider_bik.inputs.airflow2_xcom import materialize
 from airflow_provider_bik.operators.delivering import Delivering, Ended, add_reports
-from airflow_provider_bik.operators.event_input import check_default_args, unwrap, wrap, wrap_in_partial
-from airflow_provider_bik.operators.inputs import EventsInput, Input
+from airflow_provider_bik.operators.inputs import EventsInput, Input, check_default_args, unwrap, wrap, wrap_in_partial
 from airflow_provider_bik.operators.task_instance import TaskRun, for_airflow, state_folder, step_aside
 from airflow_provider_bik.state.record import Delivered, IfDelivered
 from airflow_provider_bik.threads import StopSignal
@@ -126,7 +126,7 @@ class BikSendEventsOperator(BaseOperator):
         """Find what cannot work while the DAG is parsed; templates are checked when they are rendered."""
         check_default_args(getattr(self, "_dag", None))
         if isinstance(self.pipeline, str) and "{" not in self.pipeline:
-            _rule_of(self.pipeline)
+            PipelineRule.of(self.pipeline)
         parse_max_rejected(self.max_rejected)
         self._policy()
         if self.window is not None and self.stream is None:
@@ -180,14 +180,14 @@ class BikSendEventsOperator(BaseOperator):
 
     def _input(self, context: Context) -> Input:  # noqa: ARG002 - other operators need it
         """What is delivered."""
-        return EventsInput(events=materialize(unwrap(self.events)), reading=self.reading)
+        events = unwrap(self.events)
+        return EventsInput(events=events if AIRFLOW_V_3_0_PLUS else materialize(events), reading=self.reading)
 
     def _rule(self, context: Context) -> PipelineRule:
         """The rule for this run: in an Airflow backfill, ``auto`` means ``migration``."""
-        rule = _rule_of(self.pipeline)
-        if rule.mode == Mode.AUTO and getattr(context.get("dag_run"), "run_type", None) == "backfill":
-            return PipelineRule(mode=Mode.MIGRATION)
-        return rule
+        rule = PipelineRule.of(self.pipeline)
+        is_backfill = getattr(context.get("dag_run"), "run_type", None) == "backfill"
+        return rule.for_backfill() if is_backfill else rule
 
     def _deliver_all(self, context: Context, task: TaskRun) -> ReportDict:
         delivering = Delivering(
@@ -227,10 +227,6 @@ class BikSendEventsOperator(BaseOperator):
             context["ti"].xcom_push(key="report", value=ended.report)
             raise ended.error
         return ended.report
-
-
-def _rule_of(pipeline: str | PipelineRule) -> PipelineRule:
-    return pipeline if isinstance(pipeline, PipelineRule) else PipelineRule(mode=cast("Mode", pipeline))
 
 
 def _truth(value: object) -> bool:

@@ -23,10 +23,10 @@ from airflow_provider_bik.events import Encoder
 from airflow_provider_bik.hooks.bik import BikHook
 from airflow_provider_bik.operators.inputs import Input
 from airflow_provider_bik.operators.task_instance import TaskRun
-from airflow_provider_bik.state.coverage import Piece, Stream, safe_name
-from airflow_provider_bik.state.record import Delivered, DeliveryRecord, IfDelivered, OpenGeneration
+from airflow_provider_bik.state.coverage import Piece, Stream
+from airflow_provider_bik.state.record import Delivered, DeliveryRecord, IfDelivered, OpenGeneration, tidy
 from airflow_provider_bik.state.rejected_file import RejectedFile
-from airflow_provider_bik.state.tidying import tidy
+from airflow_provider_bik.state.storage import safe_name
 from airflow_provider_bik.threads import StopSignal
 from airflow_provider_bik.windows import Window
 

@@ -1,19 +1,28 @@
-"""What an operator delivers: something that is opened, read in order, and concluded."""
+"""What an operator delivers: something that is opened, read in order, and concluded.
+
+Event data goes through Airflow wrapped, so that Airflow cannot render, store or log it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from functools import cache
+from typing import Any, ClassVar, Protocol
 
+from airflow_provider_bik.errors import BikConfigError
 from airflow_provider_bik.events.encoder import Encoder
 from airflow_provider_bik.events.item import InputEvent
 from airflow_provider_bik.events.reading import Reading
 from airflow_provider_bik.inputs import read_items
+from airflow_provider_bik.inputs.paths import what_is_no_path
 from airflow_provider_bik.state.record import OpenGeneration
 from airflow_provider_bik.windows import Window
 
-__all__ = ["EventsInput", "Input"]
+__all__ = ["EventInput", "EventsInput", "Input", "check_default_args", "unwrap", "wrap", "wrap_in_partial"]
+
+_JINJA = ("{{", "{%", "{#")
+"""No JSON begins with these."""
 
 
 class Input(Protocol):
@@ -70,3 +79,135 @@ class EventsInput:
 
     def conclude(self, generation: OpenGeneration) -> None:
         """There is nothing to remove."""
+
+
+class EventInput:
+    """Holds event data; all that Airflow sees of it is a description.
+
+    Airflow renders strings, lists and mappings in template fields as Jinja and stores what it rendered for the web
+    page. It leaves other objects alone and stores their text.
+
+    Args:
+        value: What `airflow_provider_bik.inputs.read_items` takes.
+    """
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+
+    def __str__(self) -> str:
+        if isinstance(self.value, str):
+            return f"<event data: text of {len(self.value)} characters>"
+        if isinstance(self.value, list | tuple | dict) and isinstance(self.value, Sized):
+            return f"<event data: {type(self.value).__name__} of {len(self.value)}>"
+        return f"<event data: {type(self.value).__name__}>"
+
+    __repr__ = __str__
+
+    def serialize(self) -> str:
+        """What Airflow stores as the rendered field."""
+        return str(self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> EventInput:
+        """Airflow copies operators before it runs them; the data is only read."""
+        return self
+
+
+def wrap(value: object, *, is_rendered: bool = False) -> object:
+    """Wrap event data; leave what Airflow must see: paths, which are templates, and references to upstream tasks.
+
+    Text that can be no path, such as the JSON that an upstream task has returned, is event data, too. What reads it
+    says so; until then, it is stored nowhere.
+
+    Args:
+        value: The input, or a list of inputs.
+        is_rendered: Whether templates have been rendered, so that a brace in a text is one of the data.
+    """
+    if isinstance(value, list | tuple) and value and any(_is_for_airflow(item, is_rendered) for item in value):
+        return [_wrap_one(item, is_rendered) for item in value]
+    return _wrap_one(value, is_rendered)
+
+
+def _wrap_one(value: object, is_rendered: bool) -> object:  # noqa: FBT001 - as above
+    return value if isinstance(value, EventInput) or _is_for_airflow(value, is_rendered) else EventInput(value)
+
+
+def wrap_in_partial(partial: Any) -> Any:  # noqa: ANN401 - its class is not the same in all versions of Airflow
+    """Wrap the event data of a task that is mapped; Airflow stores the arguments of such a task as they are.
+
+    Args:
+        partial: What an operator's ``partial`` has made; it is changed, so that ``expand`` wraps, too.
+    """
+    check_default_args(partial.kwargs.get("dag"))
+    if "events" in partial.kwargs:
+        partial.kwargs["events"] = wrap(partial.kwargs["events"], is_rendered=False)
+    kind: Any = type(partial)
+    partial.__class__ = _wrapping(kind)
+    return partial
+
+
+def check_default_args(dag: Any) -> None:  # noqa: ANN401 - as above
+    """Refuse event data where Airflow stores it in clear, and nobody can hinder it.
+
+    Raises:
+        BikConfigError: It is among the default arguments of the DAG.
+    """
+    given = (getattr(dag, "default_args", None) or {}).get("events")
+    if given is not None and wrap(given, is_rendered=False) is not given:
+        message = (
+            "events are given in the default_args of the DAG, which Airflow stores as they are. Give them to the "
+            "operator itself; nothing was sent."
+        )
+        raise BikConfigError(message)
+
+
+@cache
+def _wrapping(kind: Any) -> Any:  # noqa: ANN401 - as above
+    class Wrapping(kind):  # type: ignore[misc]  # a class of Airflow's that is found at run time
+        """As Airflow's own, but for event data."""
+
+        # Without attributes of its own, so that an object of the other class can become one of this.
+        __slots__ = ()
+
+        def expand(self, **mapped: Any) -> Any:  # noqa: ANN401 - as above
+            """Map over lists of values."""
+            return super().expand(
+                **{name: _each(value) if name == "events" else value for name, value in mapped.items()}
+            )
+
+        def expand_kwargs(self, kwargs: Any, **options: Any) -> Any:  # noqa: ANN401 - as above
+            """Map over mappings of arguments."""
+            if isinstance(kwargs, Sequence):
+                kwargs = [_call(call) for call in kwargs]
+            return super().expand_kwargs(kwargs, **options)
+
+    return Wrapping
+
+
+def _each(values: object) -> object:
+    is_literal = isinstance(values, Sequence) and not _is_for_airflow(values, is_rendered=False)
+    return [wrap(value, is_rendered=False) for value in values] if is_literal else values  # type: ignore[attr-defined]
+
+
+def _call(call: object) -> object:
+    if not isinstance(call, Mapping) or "events" not in call:
+        return call
+    return {**call, "events": wrap(call["events"], is_rendered=False)}
+
+
+def unwrap(value: object) -> object:
+    """Give back what was wrapped."""
+    if isinstance(value, EventInput):
+        return unwrap(value.value)
+    if isinstance(value, list) and any(isinstance(item, EventInput) for item in value):
+        return [unwrap(item) for item in value]
+    return value
+
+
+def _is_for_airflow(value: object, is_rendered: bool) -> bool:  # noqa: FBT001 - as above
+    if not isinstance(value, str):
+        return callable(getattr(value, "iter_references", None))
+    if what_is_no_path(value) is None:
+        return True
+    return value.lstrip().startswith(_JINJA) if is_rendered else any(sign in value for sign in _JINJA)

@@ -14,10 +14,8 @@ from airflow.providers.common.compat.sdk import AirflowException, AirflowFailExc
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 
 from airflow_provider_bik.errors import BikConfigError, BikDeliveryIncompleteError, BikError, BikRecordError
-from airflow_provider_bik.state.coverage import safe_name
-from airflow_provider_bik.state.documents import TaskStateStore
 from airflow_provider_bik.state.record import RECORD, Attempt, DeliveryRecord
-from airflow_provider_bik.state.storage import Folder
+from airflow_provider_bik.state.storage import Folder, TaskStateStore, safe_name
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

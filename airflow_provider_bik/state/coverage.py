@@ -6,7 +6,6 @@ tells what overlaps, without any index that could disagree with it.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,30 +17,16 @@ from airflow_provider_bik.state.record import Attempt, Delivered, DeliveryRecord
 from airflow_provider_bik.state.storage import Folder
 from airflow_provider_bik.windows import Window
 
-__all__ = ["BETWEEN", "Piece", "Stream", "safe_name", "time_in", "window_in", "window_name"]
+__all__ = ["BETWEEN", "Piece", "Stream", "time_in", "window_in", "window_name"]
 
 WHOLE, GROWING = "whole", "growing"
 """The folders of a stream without windows: delivered as a whole, or run after run by a watermark."""
 
-_SAFE = re.compile(r"[a-z0-9_-]{1,80}")
-_READABLE = 80
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT)(\d\d)-(\d\d)(?:-(\d\d(?:\.\d{3})?))?([+-]\d{4,6})")
 BETWEEN = "--"
 """What stands between the two times in the name of a window."""
 _NAMED = 5
 """Windows that a message names."""
-
-
-def safe_name(text: str) -> str:
-    """A name for a folder: as it is if that is safe on every storage; else readable, and exact by a digest.
-
-    Different texts never get the same name, also where upper and lower case are one, and none leads out of its folder.
-    """
-    if _SAFE.fullmatch(text):
-        return text
-    readable = re.sub(r"[^A-Za-z0-9_-]+", "-", text).strip("-")[:_READABLE]
-    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
-    return f"{readable}.{digest}"
 
 
 def window_name(window: Window, zone: tzinfo) -> str:

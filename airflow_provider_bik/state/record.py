@@ -17,25 +17,26 @@ name, and generations that it does not know, which are those with a number that 
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
 from typing import Any, Literal
 from uuid import uuid4
 
 import msgspec
+from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_bik.delivery import Checkpoint, ReportDict, empty_report
-from airflow_provider_bik.delivery.intervals import Intervals
+from airflow_provider_bik.delivery.checkpoint import Intervals
 from airflow_provider_bik.errors import BikAlreadyDeliveredError, BikConfigError, BikRecordError, BikSupersededError
 from airflow_provider_bik.events.reasons import Reason
-from airflow_provider_bik.state.documents import Documents
+from airflow_provider_bik.state.storage import Documents, Folder
 from airflow_provider_bik.threads import call_in_thread
 
 __all__ = [
-    "GENERATION",
     "RECORD",
     "Attempt",
     "Delivered",
@@ -44,6 +45,7 @@ __all__ = [
     "IfDelivered",
     "OpenGeneration",
     "Record",
+    "tidy",
 ]
 
 VERSION = 1
@@ -60,6 +62,15 @@ CHECKPOINT = "checkpoint."
 
 MOST_EARLIER = 20
 """Generations before the current one that a record names."""
+
+NEIGHBOURS = 20
+"""Other deliveries of the same stream or task that one run looks at, chosen by chance, so that in time all are."""
+
+_WHOLE = r"(?:input\.ndjson\.gz|checkpoint\.[0-9a-f]+\.json|rejected(?:\.[0-9a-f]+-\d+)?\.ndjson|report\.json)"
+
+_OURS = re.compile(rf"{_WHOLE}|\.{_WHOLE}\.[\w-]+")
+"""Files of this package's own naming, and what a writer of one of them that was killed leaves beside it; not the copy
+that a person saves as ``rejected.ndjson.fixed``."""
 
 
 class IfDelivered(StrEnum):
@@ -587,3 +598,50 @@ def _already(delivery: str, generation: Generation) -> str:
         "either. To let it pass, set if_delivered='skip'; to send every event again, which customers may notice, "
         "if_delivered='resend'."
     )
+
+
+def tidy(folder: Folder, *, now: datetime, rng: random.Random) -> None:
+    """Remove old generations of a delivery, and of a few of its neighbours: their files hold personal data.
+
+    Records stay, for they hold none. The Airflow option ``[bik] keep_days`` says when a closed generation is old.
+
+    Args:
+        folder: Of the delivery's record.
+        now: Aware.
+        rng: Chooses the neighbours.
+
+    Raises:
+        BikStorageError: Something cannot be read or removed.
+    """
+    oldest = now - timedelta(days=int(conf.getint("bik", "keep_days", fallback=30)))
+    around = folder.parent
+    others = around.names()
+    for name in rng.sample(others, min(NEIGHBOURS, len(others))):
+        _tidy_one(around.folder(name), oldest)
+    _tidy_one(folder, oldest)
+
+
+def _tidy_one(folder: Folder, oldest: datetime) -> None:
+    content = folder.read(RECORD)
+    try:
+        record = None if content is None else msgspec.json.decode(content, type=Record)
+    except msgspec.DecodeError:
+        # Whoever delivers it will say so.
+        return
+    if record is None:
+        return
+    ended = {each.id: each.ended_at for each in (*record.earlier, record.current)}
+    for name in folder.names():
+        if (begun := GENERATION.fullmatch(name)) is None:
+            continue
+        # Of a generation that the record does not name any more, the name says when it began.
+        closed = ended.get(name, f"{begun[1]}T00:00:00+00:00")
+        if closed and datetime.fromisoformat(closed) < oldest:
+            _remove(folder.folder(name))
+
+
+def _remove(generation: Folder) -> None:
+    names = [name for name in generation.names() if _OURS.fullmatch(name)]
+    if names:
+        generation.remove(names)
+    generation.remove_if_empty()

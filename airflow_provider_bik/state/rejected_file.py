@@ -10,7 +10,7 @@ from decimal import Decimal
 
 import msgspec
 
-from airflow_provider_bik.delivery.counts import RejectedEvent
+from airflow_provider_bik.delivery.intake import RejectedEvent
 from airflow_provider_bik.errors import BikStorageError
 from airflow_provider_bik.events.item import REJECTED_EVENT_KEY, EncodedEvent
 from airflow_provider_bik.events.times import to_bik_text

@@ -1,24 +1,39 @@
-"""Folders on any object storage, and files in them that are whole or not there, and private on a local disk."""
+"""Where documents lie: in a folder on any object storage, or in Airflow's task state store (3.3 and later).
+
+Files in a folder are whole or not there, and private on a local disk.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import copy
+import hashlib
 import os
+import re
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import IO, Any, Self, TypeVar, cast
+from typing import IO, Any, Protocol, Self, TypeVar, cast
 from uuid import uuid4
 
+import msgspec
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from airflow_provider_bik.errors import BikConfigError, BikStorageError
 
-__all__ = ["Folder", "is_storage_error", "shown_path", "storage_errors", "storage_path"]
+__all__ = [
+    "Documents",
+    "Folder",
+    "TaskStateStore",
+    "is_storage_error",
+    "safe_name",
+    "shown_path",
+    "storage_errors",
+    "storage_path",
+]
 
 _T = TypeVar("_T")
 
@@ -35,6 +50,9 @@ _LASTING = (FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectory
 """Errors that another attempt a moment later would meet again."""
 
 _LOCAL = frozenset({"file", "local", ""})
+
+_SAFE = re.compile(r"[a-z0-9_-]{1,80}")
+_READABLE = 80
 
 _ATTEMPTS = 4
 _LONGEST_WAIT = 1.0
@@ -68,6 +86,18 @@ def shown_path(path: str | ObjectStoragePath) -> str:
         return scheme
     authority, slash, name = rest.partition("/")
     return f"{scheme}://{authority.rpartition('@')[2]}{slash}{name}"
+
+
+def safe_name(text: str) -> str:
+    """A name for a folder: as it is if that is safe on every storage; else readable, and exact by a digest.
+
+    Different texts never get the same name, also where upper and lower case are one, and none leads out of its folder.
+    """
+    if _SAFE.fullmatch(text):
+        return text
+    readable = re.sub(r"[^A-Za-z0-9_-]+", "-", text).strip("-")[:_READABLE]
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    return f"{readable}.{digest}"
 
 
 def is_storage_error(error: BaseException) -> bool:
@@ -108,6 +138,38 @@ def _persistently(act: Callable[[], _T]) -> _T:
         reraise=True,
     )
     return attempts(act)
+
+
+class Documents(Protocol):
+    """Small JSON documents by name; `Folder` is one, too."""
+
+    def read(self, name: str) -> bytes | None:
+        """The document; None if there is none.
+
+        Raises:
+            BikStorageError: There may be one, and it cannot be read.
+        """
+
+    def names(self, folder: str = "") -> Sequence[str]:
+        """The names of the documents in it, or in a folder of it; none if there is no such folder.
+
+        Raises:
+            BikStorageError: It cannot be listed.
+        """
+
+    def write(self, name: str, content: Iterable[bytes]) -> None:
+        """Replace the document.
+
+        Raises:
+            BikStorageError: It cannot be written.
+        """
+
+    def remove(self, names: Iterable[str]) -> None:
+        """Remove documents; those that are not there count as removed.
+
+        Raises:
+            BikStorageError: One cannot be removed.
+        """
 
 
 class Folder:
@@ -293,3 +355,56 @@ def _write_object(path: ObjectStoragePath, content: Iterable[bytes]) -> None:
         with contextlib.suppress(Exception):  # the first error is the one that counts
             temporary.unlink(missing_ok=True)
         raise
+
+
+class TaskStateStore:
+    """Airflow's task state store: one task instance, all its tries. An admin sees it in the *Storage* tab.
+
+    Args:
+        accessor: ``context["task_state_store"]``.
+        prefix: What the keys begin with; plain ASCII.
+    """
+
+    def __init__(self, accessor: Any, prefix: str = "bik") -> None:  # noqa: ANN401 - its class is of Airflow 3.3
+        self._accessor = accessor
+        self._prefix = prefix
+
+    def __str__(self) -> str:
+        return "Airflow's task state store"
+
+    def read(self, name: str) -> bytes | None:
+        """As `Documents.read`."""
+        with self._translated():
+            value = self._accessor.get(f"{self._prefix}/{name}")
+        return None if value is None else msgspec.json.encode(value)
+
+    def names(self, folder: str = "") -> Sequence[str]:  # noqa: ARG002 - as the protocol has it
+        """None: it cannot be listed, and Airflow takes nothing from a try that is no longer the newest."""
+        return ()
+
+    def write(self, name: str, content: Iterable[bytes]) -> None:
+        """As `Documents.write`."""
+        with self._translated():
+            self._accessor.set(f"{self._prefix}/{name}", msgspec.json.decode(b"".join(content)))
+
+    def remove(self, names: Iterable[str]) -> None:
+        """As `Documents.remove`."""
+        with self._translated():
+            for name in names:
+                self._accessor.delete(f"{self._prefix}/{name}")
+
+    @staticmethod
+    @contextlib.contextmanager
+    def _translated() -> Iterator[None]:
+        from airflow.sdk.exceptions import AirflowRuntimeError  # noqa: PLC0415 - Airflow 3 and later only
+
+        try:
+            yield
+        except Exception as error:
+            if not isinstance(error, AirflowRuntimeError) and not is_storage_error(error):
+                raise
+            message = (
+                f"Airflow's task state store does not answer ({type(error).__name__}). Nothing is sent that it has not "
+                "noted. A retry is safe: it goes on from the last checkpoint."
+            )
+            raise BikStorageError(message) from error

@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, ClassVar
 
 from airflow_provider_bik.errors import BikConfigError, BikInputChangedError
@@ -132,12 +133,7 @@ def query_events(query: Query, encoder: Encoder) -> Iterator[InputEvent]:
     with contextlib.closing(query.blocks()) as blocks:
         first = next(blocks)
         encoder.check_columns(query.columns, "sql")
-
-        def all_blocks() -> Iterator[Any]:
-            yield first
-            yield from blocks
-
-        yield from encoder.encode_all(sql_items(query.columns, all_blocks()))
+        yield from encoder.encode_all(sql_items(query.columns, chain([first], blocks)))
 
 
 def bound(given: object, sql: str, values: Mapping[str, object]) -> dict[str, object]:

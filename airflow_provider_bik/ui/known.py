@@ -8,7 +8,7 @@ from datetime import datetime
 
 import msgspec
 
-from airflow_provider_bik.delivery.counts import Counts
+from airflow_provider_bik.delivery.checkpoint import Counts
 from airflow_provider_bik.state.progress import DeliveryProgress
 
 __all__ = ["Details", "Report", "Sample", "Sources", "Task"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from itertools import pairwise
 
-from airflow_provider_bik.delivery.counts import Counts
+from airflow_provider_bik.delivery.checkpoint import Counts
 from airflow_provider_bik.errors import BikConfigError
 from airflow_provider_bik.events.reasons import REASONS
 from airflow_provider_bik.state.progress import DeliveryProgress, PastTrouble

@@ -4,9 +4,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from benchmarks.contestants import CONTESTANTS
 from benchmarks.made_events import INPUTS
 from benchmarks.plan import BY_HAND, ROWS, THIS
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1000)]
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -17,7 +21,7 @@ def test_the_quick_mode_prints_its_four_tables() -> None:
         check=True,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=900,
         cwd=ROOT,
     )
     kinds, compared, sizes, goals = (table.splitlines() for table in ran.stdout.split("\n\n"))
@@ -36,7 +40,7 @@ def test_the_measurement_of_a_database_prints_its_two_tables() -> None:
         check=True,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=900,
         cwd=ROOT,
     )
     whole, steps = (table.splitlines() for table in ran.stdout.split("\n\n"))

@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_bik.cli.commands import main
-from airflow_provider_bik.cli.masking import masked
-from airflow_provider_bik.cli.screen import show_table
+from airflow_provider_bik.cli.screen import masked, show_table
 
 MAPPING = {
     "event_name": "ordered",

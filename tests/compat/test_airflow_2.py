@@ -12,7 +12,7 @@ from airflow.providers.common.compat.sdk import DAG, task
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 from airflow.timetables.interval import CronDataIntervalTimetable
 
-from airflow_provider_bik.delivery import Sending, answer_handling
+from airflow_provider_bik.delivery import Sending, answers
 from airflow_provider_bik.operators.bik import BikSendEventsOperator
 from airflow_provider_bik.sandbox import Fault, FaultPlan, Sandbox
 from tests.operators.support import KEY, SECRET, connection, event
@@ -100,7 +100,7 @@ def test_mapped_tasks_and_files_arrive_to_the_letter(bik: Sandbox, tmp_path: Pat
 def test_it_steps_aside_for_a_long_pause_and_comes_back_to_where_it_was(
     bik: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(answer_handling, "LONGEST_PAUSE", 1.0)
+    monkeypatch.setattr(answers, "LONGEST_PAUSE", 1.0)
     bik.faults = FaultPlan(script=(None, Fault(kind="status", status=429, retry_after="3")))
     with DAG("paused", schedule=None, start_date=pendulum.datetime(2026, 1, 1)) as dag:
         BikSendEventsOperator(

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_bik.delivery.batching import Batch, Batcher, ReadyEvent
+from airflow_provider_bik.delivery.intake import Batch, Batcher, ReadyEvent
 from airflow_provider_bik.events.item import EncodedEvent, InputEvent
 from airflow_provider_bik.events.pipeline import Pipeline
 

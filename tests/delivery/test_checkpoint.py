@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_bik.delivery import Checkpoint, Counts
-from airflow_provider_bik.delivery.counts import MAX_RANGES
-from airflow_provider_bik.delivery.intervals import Intervals
+from airflow_provider_bik.delivery.checkpoint import MAX_RANGES, Intervals
 from airflow_provider_bik.errors import BikRecordError
 from airflow_provider_bik.events.pipeline import Pipeline
 from airflow_provider_bik.events.reasons import Reason

@@ -20,8 +20,8 @@ from airflow_provider_bik.delivery import (
     deliver,
 )
 from airflow_provider_bik.delivery.answers import classify
+from airflow_provider_bik.delivery.checkpoint import Intervals
 from airflow_provider_bik.delivery.engine import MOST_UNWRITTEN
-from airflow_provider_bik.delivery.intervals import Intervals
 from airflow_provider_bik.errors import BikInputChangedError, BikStorageError
 from airflow_provider_bik.events.item import EncodedEvent, InputEvent
 from airflow_provider_bik.events.pipeline import Pipeline

@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_bik.delivery.intervals import Intervals
+from airflow_provider_bik.delivery.checkpoint import Intervals
 
 _pairs = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)).map(sorted).map(tuple))
 

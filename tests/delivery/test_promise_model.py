@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from airflow_provider_bik.delivery import Checkpoint, Sending, StopReason
-from airflow_provider_bik.delivery.intervals import Intervals
+from airflow_provider_bik.delivery.checkpoint import Intervals
 from tests.delivery import virtual_time
 from tests.delivery.world import Bik, Crash, Disk, Try, attempt
 

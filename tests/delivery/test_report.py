@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_bik.delivery import Counts, DeliveryReport, ReportDict, StopReason, task_error
-from airflow_provider_bik.delivery.intervals import Intervals
+from airflow_provider_bik.delivery.checkpoint import Intervals
 from airflow_provider_bik.errors import (
     BikConfigError,
     BikDeliveryIncompleteError,

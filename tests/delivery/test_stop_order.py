@@ -19,8 +19,8 @@ from airflow_provider_bik.delivery import (
     StopReason,
     deliver,
 )
+from airflow_provider_bik.delivery.checkpoint import Intervals
 from airflow_provider_bik.delivery.engine import _Engine
-from airflow_provider_bik.delivery.intervals import Intervals
 from airflow_provider_bik.events.item import InputEvent
 from tests.delivery import virtual_time
 from tests.delivery.world import GOOD, Disk, Rejected, forever, in_chunks, input_event, rejected_event

@@ -31,8 +31,7 @@ from airflow_provider_bik.events import (
 )
 from airflow_provider_bik.events.casts import CASTS
 from airflow_provider_bik.get_provider_info import get_provider_info
-from airflow_provider_bik.hooks.bik import BikHook
-from airflow_provider_bik.hooks.connection import EXTRAS
+from airflow_provider_bik.hooks.bik import EXTRAS, BikHook
 from airflow_provider_bik.inputs.formats import SUFFIXES, FileFormat
 from airflow_provider_bik.operators.bik import BikSendEventsOperator
 from airflow_provider_bik.sandbox.__main__ import parser

@@ -26,6 +26,7 @@ from airflow_provider_bik.events import (
     Reason,
     Rejection,
 )
+from airflow_provider_bik.inputs.files import item_of_text
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 CONTRACT = Contract(now=NOW)
@@ -111,20 +112,21 @@ def test_what_is_not_a_mapping_is_no_row(row: object) -> None:
     assert reason(event) is Reason.NOT_A_ROW
 
 
-def wrapped(**more: object) -> Item:
-    return line(json.dumps({"bik_rejected": 1, "position": 9, "reason": "x", "attempts": 3, **more}).encode())
+def opened(**more: object) -> Item:
+    rejected = {"bik_rejected": 1, "position": 9, "reason": "x", "attempts": 3, **more}
+    return item_of_text(json.dumps(rejected).encode(), 0, "rejected.ndjson:1")
 
 
 def test_a_file_of_rejected_events_gives_the_events_and_rows_in_it() -> None:
     row = {"mail": "b@example.com", "id": 1}
     for mapping in (None, MAPPING):
-        event, bad = encoded(wrapped(event=EVENT), wrapped(event={**EVENT, "email": None}), mapping=mapping)
+        event, bad = encoded(opened(event=EVENT), opened(event={**EVENT, "email": None}), mapping=mapping)
         assert (body(event), event.attempts) == (EVENT, 3)
         assert (reason(bad), bad.raw) == (Reason.IDENTITY_MISSING, {**EVENT, "email": None})
         assert (bad.attempts, bad.is_row) == (3, False)
-    (mapped,) = encoded(wrapped(row=row), mapping=MAPPING)
+    (mapped,) = encoded(opened(row=row), mapping=MAPPING)
     assert (body(mapped)["email"], mapped.attempts) == ("b@example.com", 3)
-    (unmapped,) = encoded(wrapped(row=row))
+    (unmapped,) = encoded(opened(row=row))
     assert reason(unmapped) is Reason.MAPPING_MISSING
     assert (unmapped.raw, unmapped.is_row, unmapped.attempts) == (row, True, 3)
 
@@ -142,7 +144,7 @@ def test_a_table_may_have_a_column_that_is_called_like_the_mark_of_rejected_even
     mapping = EventMapping(event_name="ordered", email="mail", properties={"flag": "bik_rejected"})
     (event,) = encoded(item({"mail": "a@example.com", "bik_rejected": value}), mapping=mapping)
     assert body(event)["email"] == "a@example.com"
-    (event,) = encoded(item({"mail": "a@example.com", "bik_rejected": 1}), mapping=mapping)
+    (event,) = encoded(item({"mail": "a@example.com", "bik_rejected": 1, "event": "ordered"}), mapping=mapping)
     assert body(event)["eventProperties"] == {"flag": 1}
 
 

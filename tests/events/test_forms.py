@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_bik.events import Contract, EncodedEvent, Reading, Reason, Rejection
-from airflow_provider_bik.events.forms import FORMS, Form
+from docs.forms import FORMS, Form
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 

@@ -25,6 +25,7 @@ from airflow_provider_bik.events import (
     Reason,
     Rejection,
 )
+from airflow_provider_bik.inputs.files import item_of_text
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 ORDERS = EventMapping(
@@ -126,9 +127,8 @@ def test_a_rejected_event_keeps_all_its_rows_and_can_be_sent_again() -> None:
     assert body(event)["eventProperties"]["productNames"] == ["a", "b"]
     assert (event.position, event.location, event.attempts) == (0, "rejected.ndjson:1", 1)
     wrapped = json.dumps({"bik_rejected": 1, "attempts": 1, "row": rows}).encode()
-    (event,) = Encoder(contract=Contract(now=NOW), mapping=ORDERS).encode_all(
-        [Item(position=0, location="rejected.ndjson:1", line=wrapped)]
-    )
+    opened = item_of_text(wrapped, 0, "rejected.ndjson:1")
+    (event,) = Encoder(contract=Contract(now=NOW), mapping=ORDERS).encode_all([opened])
     assert body(event)["eventProperties"]["productNames"] == ["a", "b"]
 
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_bik.events import phone as module
-from airflow_provider_bik.events.phone import is_region, parse_phone
+from airflow_provider_bik.events import identity as module
+from airflow_provider_bik.events.identity import is_region, parse_phone
 from airflow_provider_bik.events.reasons import Reason, Rejection
 
 REGIONS = sorted(phonenumbers.SUPPORTED_REGIONS)
@@ -171,8 +171,8 @@ def test_the_short_cut_gives_what_the_library_gives_for_its_own_numbers() -> Non
     for text in TEXTS:
         plain = module.plain_phone(text)
         taken += plain is not None
-        assert plain is None or plain == module._read(text, None) == library(text, None)  # noqa: SLF001 - that it agrees is the point
-        assert parse_phone(text, None) == text or module._read(text, None) is Reason.PHONE_INVALID  # noqa: SLF001
+        assert plain is None or plain == module._read_phone(text, None) == library(text, None)  # noqa: SLF001 - that it agrees is the point
+        assert parse_phone(text, None) == text or module._read_phone(text, None) is Reason.PHONE_INVALID  # noqa: SLF001
     assert taken > len(TEXTS) // 2
 
 
@@ -193,7 +193,7 @@ plain_texts = (
 @given(text=plain_texts)
 def test_the_short_cut_gives_what_the_library_gives(text: str) -> None:
     plain = module.plain_phone(text)
-    assert plain is None or plain == module._read(text, None) == library(text, None)  # noqa: SLF001 - that it agrees is the point
+    assert plain is None or plain == module._read_phone(text, None) == library(text, None)  # noqa: SLF001 - that it agrees is the point
 
 
 @pytest.mark.parametrize("style", ["E164", "INTERNATIONAL", "NATIONAL", "RFC3966"])

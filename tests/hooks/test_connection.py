@@ -12,8 +12,7 @@ from airflow.providers.common.compat.sdk import Connection
 
 from airflow_provider_bik.client import ClientSettings
 from airflow_provider_bik.errors import BikConfigError
-from airflow_provider_bik.hooks.bik import BikHook
-from airflow_provider_bik.hooks.connection import DEFAULT_HOST, EXTRAS, client_settings
+from airflow_provider_bik.hooks.bik import DEFAULT_HOST, EXTRAS, BikHook, client_settings
 
 TOKEN = base64.b64encode(b"the-key:the-secret").decode()
 

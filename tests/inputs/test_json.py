@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from airflow_provider_bik.errors import BikInputError, BikStorageError
 from airflow_provider_bik.events.reasons import Reason
-from airflow_provider_bik.inputs import MAX_LINE_BYTES, json_items, lines
-from airflow_provider_bik.inputs.compression import buffered
-from airflow_provider_bik.inputs.rejected import item_of_text
+from airflow_provider_bik.inputs import json_items
+from airflow_provider_bik.inputs import text as module
+from airflow_provider_bik.inputs.files import item_of_text
+from airflow_provider_bik.inputs.text import MAX_LINE_BYTES, buffered
 from tests.inputs.support import details, read, rows_in, stream
 
 JSON = st.recursive(
@@ -32,10 +33,11 @@ EVENT = b'{"email":"a","eventName":"b","eventProperties":{}}'
 def texts(content: bytes, block: int = 1 << 18, path: str | None = None) -> list[tuple[str, bytes]]:
     """What is found in a file that is read in blocks of this size."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "BLOCK_BYTES", max(block, 16))
+        file = buffered(io.BytesIO(content))
+        patch.setattr(module, "BLOCK_BYTES", block)
         patch.setattr(json_items, "BLOCK_BYTES", block)
-        patch.setattr(lines, "BLOCK_BYTES", block)
-        patch.setattr("airflow_provider_bik.inputs.compression.BLOCK_BYTES", max(block, 16))
-        return list(json_items.texts_of(buffered(io.BytesIO(content)), "f", path, lambda *_: None))
+        return list(json_items.texts_of(file, "f", path, lambda *_: None))
 
 
 def decoded(found: list[tuple[str, bytes]]) -> list[object]:

@@ -157,7 +157,7 @@ def test_two_columns_of_one_name_are_an_error_that_says_which(file: Path) -> Non
 
 
 @pytest.mark.parametrize("content", [b"", b"id\n1\n", b"PAR", b"PAR1,email\n1,2\n"])
-def test_a_file_that_is_no_parquet_is_an_error_that_no_retry_mends(file: Path, content: bytes) -> None:
+def test_a_file_that_is_no_parquet_is_an_error_that_no_retry_can_help(file: Path, content: bytes) -> None:
     file.write_bytes(content)
     with pytest.raises(BikInputError, match=r"orders.parquet in .* is not a Parquet file"):
         read(file)
@@ -171,7 +171,7 @@ def parquet_bytes(**options: Any) -> bytes:
 
 
 @pytest.mark.parametrize("kept", [4, 100, 20_000, -1])
-def test_a_file_that_is_cut_short_is_an_error_that_a_retry_may_mend(file: Path, kept: int) -> None:
+def test_a_file_that_is_cut_short_is_an_error_that_a_retry_may_help(file: Path, kept: int) -> None:
     file.write_bytes(parquet_bytes()[:kept])
     with pytest.raises(BikStorageError, match=r"orders.parquet in .* is damaged or cut short") as caught:
         read(file)

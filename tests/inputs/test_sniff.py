@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_bik.errors import BikInputError
-from airflow_provider_bik.inputs.sniff import unreadable
+from airflow_provider_bik.inputs.formats import unreadable
 from tests.inputs.support import details, parquet, read, rows_in, stream
 
 CSV = b"email,total\n" + b"asha@example.com,499.00\n" * 50

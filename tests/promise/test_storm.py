@@ -39,7 +39,8 @@ KINDS = [
 """What happens to unconfirmed events, requests in flight, and whether the storage of the state is slow and bad."""
 
 
-@pytest.mark.timeout(1800 if LONG else 300)
+@pytest.mark.slow
+@pytest.mark.timeout(1800 if LONG else 600)
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize(
     ("on_unconfirmed", "concurrency", "bad_store"), [kind for kind in KINDS if LONG or kind[1] == 4]

@@ -26,10 +26,9 @@ from airflow.sdk.bases.operator import ExecutorSafeguard
 
 from airflow_provider_bik.client import BikClient
 from airflow_provider_bik.delivery import Answer, Checkpoint, RejectedEvent, Sending
-from airflow_provider_bik.delivery.batching import Batch
+from airflow_provider_bik.delivery.checkpoint import Lease
 from airflow_provider_bik.delivery.engine import _Engine
-from airflow_provider_bik.delivery.intake import Intake
-from airflow_provider_bik.delivery.lease import Lease
+from airflow_provider_bik.delivery.intake import Batch, Intake
 from airflow_provider_bik.errors import BikStorageError
 from airflow_provider_bik.operators import task_instance
 from airflow_provider_bik.operators.bik import BikSendEventsOperator

@@ -6,10 +6,10 @@ from datetime import timedelta
 
 from airflow.sdk import DAG
 
-from airflow_provider_bik.delivery import answer_handling
+from airflow_provider_bik.delivery import answers
 from airflow_provider_bik.operators.bik import BikSendEventsOperator
 
-answer_handling.LONGEST_PAUSE = 1.0
+answers.LONGEST_PAUSE = 1.0
 
 with DAG("short_pause", schedule=None):
     BikSendEventsOperator(

@@ -27,6 +27,8 @@ from tests.scheduler.evidence import (
 )
 from tests.scheduler.task_process import Handler, TaskProcess
 
+pytestmark = pytest.mark.slow
+
 NUMBER = 6000
 PATIENCE = 60.0
 IN_ORDER = 3.0

@@ -27,7 +27,7 @@ from tests.scheduler.evidence import (
 )
 from tests.scheduler.real_airflow import HEARTBEAT_TIMEOUT, RealAirflow, TaskRun, parent
 
-pytestmark = pytest.mark.airflow
+pytestmark = [pytest.mark.airflow, pytest.mark.slow]
 
 NUMBER = 50_000
 LATENCY = FaultPlan(latency=(0.01, 0.04))

@@ -18,7 +18,7 @@ from airflow_provider_bik.windows import Window
 from demo import shop
 from tests.scheduler.real_airflow import RealAirflow
 
-pytestmark = [pytest.mark.airflow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.airflow, pytest.mark.slow, pytest.mark.timeout(900)]
 
 DAGS = Path(__file__).parents[2] / "dags"
 DAILY, BACKFILL = "bik_daily_incremental_sync", "bik_historical_backfill"

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from airflow_provider_bik.delivery.report import empty_report
 from airflow_provider_bik.errors import BikAlreadyDeliveredError, BikOverlapError
-from airflow_provider_bik.state.coverage import Stream, safe_name, window_in, window_name
+from airflow_provider_bik.state.coverage import Stream, window_in, window_name
 from airflow_provider_bik.state.record import Attempt, Delivered, DeliveryRecord, IfDelivered, OpenGeneration
-from airflow_provider_bik.state.storage import Folder
+from airflow_provider_bik.state.storage import Folder, safe_name
 from airflow_provider_bik.windows import Window
 
 NOW = datetime(2026, 12, 1, tzinfo=UTC)

@@ -12,11 +12,9 @@ from unittest.mock import patch
 import msgspec
 import pytest
 
-from airflow_provider_bik.delivery.checkpoint import Checkpoint
+from airflow_provider_bik.delivery.checkpoint import Checkpoint, Intervals, Lease
 from airflow_provider_bik.delivery.engine import _Engine
 from airflow_provider_bik.delivery.intake import Intake
-from airflow_provider_bik.delivery.intervals import Intervals
-from airflow_provider_bik.delivery.lease import Lease
 from airflow_provider_bik.operators.delivering import Delivering
 from airflow_provider_bik.operators.task_instance import TaskRun
 from airflow_provider_bik.state.coverage import Stream

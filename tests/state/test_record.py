@@ -24,7 +24,6 @@ from airflow_provider_bik.errors import (
     BikStorageError,
     BikSupersededError,
 )
-from airflow_provider_bik.state.documents import Documents, TaskStateStore
 from airflow_provider_bik.state.record import (
     MOST_EARLIER,
     Attempt,
@@ -33,7 +32,7 @@ from airflow_provider_bik.state.record import (
     IfDelivered,
     OpenGeneration,
 )
-from airflow_provider_bik.state.storage import Folder
+from airflow_provider_bik.state.storage import Documents, Folder, TaskStateStore
 from tests.operators.support import Store
 
 RESEND, SKIP, TRIM, REFUSE = IfDelivered.RESEND, IfDelivered.SKIP, IfDelivered.TRIM, IfDelivered.REFUSE

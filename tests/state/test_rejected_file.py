@@ -15,6 +15,7 @@ import pytest
 from airflow_provider_bik.delivery import RejectedEvent
 from airflow_provider_bik.errors import BikStorageError
 from airflow_provider_bik.events import Contract, Encoder, InputEvent, Item, Reason, Rejection
+from airflow_provider_bik.events.item import unwrapped
 from airflow_provider_bik.state.rejected_file import REJECTED, RejectedFile
 from airflow_provider_bik.state.storage import Folder
 
@@ -177,7 +178,7 @@ def test_an_event_that_bik_rejected_is_written_as_it_was_sent(tmp_path: Path) ->
     file.join()
     [line] = lines(tmp_path)
     assert (line["status"], line["message"], line["attempts"]) == (400, "no", 2)
-    [again] = Encoder(contract=Contract(now=NOW)).encode_all([Item(position=0, location="[0]", raw=line)])
+    [again] = Encoder(contract=Contract(now=NOW)).encode_all([unwrapped(Item(position=0, location="[0]", raw=line))])
     assert again.result == msgspec_body(event)
 
 

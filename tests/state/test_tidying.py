@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_bik.delivery.report import empty_report
-from airflow_provider_bik.state.record import Attempt, DeliveryRecord, IfDelivered, OpenGeneration
+from airflow_provider_bik.state.record import Attempt, DeliveryRecord, IfDelivered, OpenGeneration, tidy
 from airflow_provider_bik.state.storage import Folder
-from airflow_provider_bik.state.tidying import tidy
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 OURS = [

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_bik.delivery.counts import Counts
+from airflow_provider_bik.delivery.checkpoint import Counts
 from airflow_provider_bik.events.pipeline import Pipeline
 from airflow_provider_bik.state.progress import DeliveryProgress, PastTrouble, Trouble
 from airflow_provider_bik.state.storage import Folder

@@ -1,4 +1,4 @@
-"""What becomes of the forms in which people have their data: a table of examples, which the docs print.
+"""What becomes of the forms in which people have their data: a table of examples, which these pages print.
 
 Every row is run by a test, so the table cannot say what is not so.
 """

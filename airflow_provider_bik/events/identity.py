@@ -1,4 +1,4 @@
-"""Telephone numbers: one that the ``phonenumbers`` library reads as exactly one possible number, or none."""
+"""Identity: an e-mail address or telephone number that the library for it reads as exactly one, or none."""
 
 from __future__ import annotations
 
@@ -8,12 +8,95 @@ from decimal import Decimal
 from functools import lru_cache
 
 import phonenumbers
+from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
+from email_validator.rfc_constants import CASE_INSENSITIVE_MAILBOX_NAMES, EMAIL_MAX_LENGTH
 from phonenumbers import PhoneNumberType, ValidationResult
 
 from airflow_provider_bik.events.reasons import Reason, Rejection
-from airflow_provider_bik.events.texts import INVISIBLE
 
-__all__ = ["is_region", "parse_phone", "plain_phone"]
+__all__ = ["is_region", "ordinary_email", "parse_email", "parse_phone", "plain_phone", "trim"]
+
+_CACHE_SIZE = 65_536
+
+_RANGES = ((0xAD, 0xAD), (0x61C, 0x61C), (0x180E, 0x180E), (0x200B, 0x200F), (0x202A, 0x202E), (0x2060, 0x206F))
+
+_INVISIBLE = "".join(chr(code) for first, last in _RANGES for code in range(first, last + 1)) + "\ufeff"
+"""Soft hyphens, zero-width and bidirectional marks, byte order marks: Unicode's category Cf, as far as it is met."""
+
+_BLANK = "\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+_AROUND = _BLANK + "\u2028\u2029\u202f\u205f\u3000" + _INVISIBLE
+
+
+def trim(text: str) -> str:
+    """Take away what cannot be seen at both ends: blanks of every width, and `_INVISIBLE` characters."""
+    return text.strip() if text.isascii() else text.strip(_AROUND)
+
+
+_ORDINARY_EMAIL = re.compile(
+    r"([A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*)@(?:[a-z0-9]+(?:-[a-z0-9]+)*\.)+([a-z]+)",
+)
+"""Local part and the last name of the domain. Of capitals in a domain and of two hyphens the library decides."""
+
+_LONGEST_ORDINARY = 64
+"""Characters; no part of so short an address can be too long."""
+
+_SPECIAL = frozenset(name.rpartition(".")[2] for name in SPECIAL_USE_DOMAIN_NAMES)
+_MAILBOXES = frozenset(CASE_INSENSITIVE_MAILBOX_NAMES)
+
+_LONGEST_REMEMBERED = 300
+"""Characters of a text that is kept with what it was read as."""
+
+
+def parse_email(value: object) -> str | Rejection | None:
+    """Read an e-mail address.
+
+    Blanks, zero-width and bidirectional marks around it go, and ``mailto:`` before it. The rest must be one address for
+    ``email-validator``, without any look-up: two addresses, a display name, ``(at)``, a domain without a dot or one
+    that no mail can reach, such as ``shop.invalid``, are none. The part before the @ goes out as it was written, for
+    upper and lower case may differ there; the domain in lower case.
+
+    Args:
+        value: Text.
+
+    Returns:
+        The address; None if the text is blank; else a rejection.
+    """
+    if not isinstance(value, str):
+        return Rejection(reason=Reason.FIELD_TYPE, detail=f"email is of type {type(value).__name__}")
+    text = str.__str__(value)
+    if (address := ordinary_email(text)) is not None:
+        return address
+    return _parse_email(text) if len(text) <= _LONGEST_REMEMBERED else _parse_email.__wrapped__(text)
+
+
+@lru_cache(maxsize=_CACHE_SIZE)
+def _parse_email(text: str) -> str | Rejection | None:
+    text = trim(text)
+    if text[:7].lower() == "mailto:":
+        text = trim(text[7:])
+    if not text:
+        return None
+    address = _read_email(text) if len(text) <= EMAIL_MAX_LENGTH else None
+    return address if address is not None else Rejection(reason=Reason.EMAIL_INVALID, detail="email")
+
+
+def ordinary_email(text: str) -> str | None:
+    """What the library gives for a text of the most usual form; None if it has to decide."""
+    found = _ORDINARY_EMAIL.fullmatch(text) if len(text) <= _LONGEST_ORDINARY else None
+    if found is None or found[2] in _SPECIAL or found[1].lower() in _MAILBOXES:
+        return None
+    return text
+
+
+def _read_email(text: str) -> str | None:
+    try:
+        found = validate_email(text, check_deliverability=False)
+    except EmailNotValidError:
+        return None
+    # A domain that was written in ASCII stays so: the library would also write xn-- names in other scripts.
+    domain = found.ascii_domain if text.rpartition("@")[2].isascii() else found.domain
+    return f"{found.local_part}@{domain}"
+
 
 _COUNTRY = re.compile(r"\+[1-9][0-9]{0,2}")
 
@@ -34,10 +117,9 @@ _APOSTROPHES = "'\u2018\u2019`"
 
 _FORMULA = re.compile(r'=?"([^"]*)"')
 """What keeps a spreadsheet from taking text for a number: ``="09812345670"``, also without the sign."""
-_LONGEST = 250
-"""Characters; the library reads no longer text."""
 
-_CACHE_SIZE = 65_536
+_LONGEST_PHONE = 250
+"""Characters; the library reads no longer text."""
 
 
 def is_region(code: str) -> bool:
@@ -73,13 +155,13 @@ def parse_phone(value: object, region: str | None) -> str | Rejection | None:
             if (number := plain_phone(text)) is not None:
                 return number
             text = text.strip()
-            if len(text) > _LONGEST:
+            if len(text) > _LONGEST_PHONE:
                 return Rejection(reason=Reason.PHONE_INVALID, detail="phoneNumber")
-            return _parse(text, region)
+            return _parse_phone(text, region)
         case bool():
             return _wrong_type(value)
         case int() | float() | Decimal():
-            return _parse(_digits(value), region)
+            return _parse_phone(_digits(value), region)
         case _:
             return _wrong_type(value)
 
@@ -117,7 +199,7 @@ def _cleaned(text: str) -> str:
 @lru_cache(maxsize=4096)
 def _ascii(character: str) -> str:
     """One character, in ASCII if it means a character of ASCII here; nothing for one that is not seen."""
-    if character in INVISIBLE:
+    if character in _INVISIBLE:
         return ""
     decimal = unicodedata.decimal(character, None)
     if decimal is not None:
@@ -172,15 +254,15 @@ def _plain_numbers(country: str) -> re.Pattern[str] | None:
 
 
 @lru_cache(maxsize=_CACHE_SIZE)
-def _parse(text: str, region: str | None) -> str | Rejection | None:
+def _parse_phone(text: str, region: str | None) -> str | Rejection | None:
     text = _cleaned(text)
     if not text:
         return None
-    number = _read(text, region)
+    number = _read_phone(text, region)
     return Rejection(reason=number, detail="phoneNumber") if isinstance(number, Reason) else number
 
 
-def _read(text: str, region: str | None) -> str | Reason:
+def _read_phone(text: str, region: str | None) -> str | Reason:
     bare = _undecorated(text)
     if bare is None:
         return Reason.PHONE_INVALID

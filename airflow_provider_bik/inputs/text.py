@@ -1,4 +1,4 @@
-"""The plain bytes of a text file in UTF-8, whether it is compressed or not, and whatever its encoding."""
+"""The text of a file: plain bytes in UTF-8, whatever its compression and encoding; and lines of bounded length."""
 
 from __future__ import annotations
 
@@ -7,13 +7,27 @@ import gzip
 import io
 import sys
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import IO, cast
 
 from airflow_provider_bik.errors import BikConfigError
-from airflow_provider_bik.inputs.lines import BLOCK_BYTES
 
-__all__ = ["DamagedError", "buffered", "in_utf8", "is_compressed", "uncompressed"]
+__all__ = [
+    "BLOCK_BYTES",
+    "MAX_LINE_BYTES",
+    "DamagedError",
+    "buffered",
+    "in_utf8",
+    "is_compressed",
+    "lines_of",
+    "uncompressed",
+]
+
+MAX_LINE_BYTES = 4 * 1024 * 1024
+"""A longer line is one rejection; without a bound, a file without line ends would be read into memory whole."""
+
+BLOCK_BYTES = 256 * 1024
+"""Bytes read at a time: Airflow's files go through a wrapper that makes every call expensive."""
 
 _UTF8_MARK = b"\xef\xbb\xbf"
 _GZIP, _ZSTD, _ZSTD_SKIPPED = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\x2a\x4d\x18"
@@ -110,6 +124,22 @@ def _transcoder(file: IO[bytes], encoding: str) -> Callable[[int], bytes]:
         return decoder.decode(b"", final=True).encode("utf-8", "surrogatepass")
 
     return read
+
+
+def lines_of(file: IO[bytes], end: bytes = b"\n") -> Iterator[bytes]:
+    """Give the lines without their ends; of a line longer than `MAX_LINE_BYTES`, only a little more than that is kept.
+
+    Args:
+        file: Plain bytes.
+        end: What ends a line.
+    """
+    rest = b""
+    while block := file.read(BLOCK_BYTES):
+        *lines, rest = (rest + block).split(end)
+        yield from lines
+        rest = rest[: MAX_LINE_BYTES + 1]
+    if rest:
+        yield rest
 
 
 class _Filling(io.RawIOBase):
