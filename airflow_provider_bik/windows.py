@@ -119,7 +119,7 @@ class Window:
         }
 
 
-def cut(first: date, end: date, *, days: int = 1, timezone: str = "UTC") -> list[str]:
+def cut(first: date, end: date, *, days: int = 1, timezone: str | tzinfo = "UTC") -> list[str]:
     """Cut a range of calendar days into windows, oldest first.
 
     Args:

@@ -35,7 +35,8 @@ html_copy_source = False
 
 NAVIGATION = {
     "index": {
-        "Use": "install connection operator mapping from-your-export commands validate sql inputs state dags sandbox",
+        "Begin": "install connection dags sandbox",
+        "Use": "operator mapping from-your-export inputs sql state ui commands validate",
         "How to": "howto-postgresql howto-mysql howto-snowflake howto-bigquery",
         "Know": "reliability events delivery errors faq api upgrade",
         "Change": "code-map benchmarks design/index",

@@ -34,7 +34,7 @@ os.environ.update(
     AIRFLOW__CORE__UNIT_TEST_MODE="False",
     AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=f"sqlite:///{_HOME.name}/airflow.db",
     AIRFLOW__CORE__INTERNAL_API_SECRET_KEY="only-for-tests",
-    AIRFLOW__API_AUTH__JWT_SECRET="only-for-tests-and-long-enough-to-pass-for-a-secret",
+    AIRFLOW__API_AUTH__JWT_SECRET="only-for-tests-and-long-enough-to-pass-for-a-secret-of-64-bytes-and-more",
 )
 
 

@@ -23,6 +23,7 @@ COMMANDS: Mapping[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = 
     "resend": ("send rejected events again, once they are fixed", _lazy("resend")),
     "sandbox": ("run a local BIK to try things on", _lazy("sandbox")),
     "send": ("send a file of events or rows", _lazy("send")),
+    "status": ("say which days of each stream are delivered", _lazy("status")),
     "validate": ("check a file as the operator would read it; nothing is sent", _lazy("validate")),
 }
 """The name of a command -> what it does, and what describes its arguments and sets ``run``."""

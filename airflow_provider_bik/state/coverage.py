@@ -17,25 +17,26 @@ from airflow_provider_bik.state.record import Attempt, Delivered, DeliveryRecord
 from airflow_provider_bik.state.storage import Folder
 from airflow_provider_bik.windows import Window
 
-__all__ = ["Piece", "Stream", "window_in", "window_name"]
+__all__ = ["BETWEEN", "Piece", "Stream", "time_in", "window_in", "window_name"]
 
 WHOLE, GROWING = "whole", "growing"
 """The folders of a stream without windows: delivered as a whole, or run after run by a watermark."""
 
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT)(\d\d)-(\d\d)(?:-(\d\d(?:\.\d{3})?))?([+-]\d{4,6})")
-_BETWEEN = "--"
+BETWEEN = "--"
+"""What stands between the two times in the name of a window."""
 _NAMED = 5
 """Windows that a message names."""
 
 
 def window_name(window: Window, zone: tzinfo) -> str:
     """The name of a window's folder, with times as people in that zone know them."""
-    return f"{_time_name(window.start.astimezone(zone))}{_BETWEEN}{_time_name(window.end.astimezone(zone))}"
+    return f"{_time_name(window.start.astimezone(zone))}{BETWEEN}{_time_name(window.end.astimezone(zone))}"
 
 
 def window_in(name: str) -> Window | None:
     """The window that the name of a folder says; None if it says none."""
-    start, end = (_time_in(part) for part in name.partition(_BETWEEN)[::2])
+    start, end = (time_in(part) for part in name.partition(BETWEEN)[::2])
     return None if start is None or end is None else Window(start, end)
 
 
@@ -46,7 +47,8 @@ def _time_name(time: datetime) -> str:
     return f"{time:%Y-%m-%dT%H-%M}{seconds}{fraction}{time:%z}"
 
 
-def _time_in(text: str) -> datetime | None:
+def time_in(text: str) -> datetime | None:
+    """The moment that one half of such a name says, with the offset that it says; None if it says none."""
     found = _TIME.fullmatch(text)
     if found is None:
         return None

@@ -79,7 +79,7 @@ def storage_path(path: str | ObjectStoragePath) -> ObjectStoragePath:
     return found
 
 
-def shown_path(path: ObjectStoragePath) -> str:
+def shown_path(path: str | ObjectStoragePath) -> str:
     """A path for messages, without the credentials that a URL may carry."""
     scheme, separator, rest = str(path).partition("://")
     if not separator:

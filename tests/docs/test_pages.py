@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import inspect
 import json
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_bik import errors
+from airflow_provider_bik.cli import status
 from airflow_provider_bik.cli.commands import COMMANDS
 from airflow_provider_bik.delivery import RejectedEvent, ReportDict, Sending, StopReason
 from airflow_provider_bik.events import (
@@ -34,6 +36,7 @@ from airflow_provider_bik.hooks.bik import EXTRAS, BikHook
 from airflow_provider_bik.inputs.formats import SUFFIXES, FileFormat
 from airflow_provider_bik.operators.bik import BikSendEventsOperator
 from airflow_provider_bik.sandbox.__main__ import parser
+from airflow_provider_bik.state.overview import DayState
 from airflow_provider_bik.state.record import IfDelivered
 from airflow_provider_bik.state.rejected_file import RejectedFile
 from airflow_provider_bik.state.storage import Folder
@@ -94,6 +97,12 @@ def options() -> dict[str, object]:
     return found
 
 
+def flags_of_status() -> Iterable[str]:
+    described = argparse.ArgumentParser(add_help=False)
+    status.describe(described)
+    return [flag for action in described._actions for flag in action.option_strings]  # noqa: SLF001 - as above
+
+
 NAMED: dict[str, tuple[str, Callable[[], Iterable[str]]]] = {
     "arguments of the operator": ("operator", lambda: arguments_of(BikSendEventsOperator)),
     "arguments of Sending": ("operator", lambda: arguments_of(Sending)),
@@ -117,6 +126,8 @@ NAMED: dict[str, tuple[str, Callable[[], Iterable[str]]]] = {
     "errors": ("errors", lambda: errors.__all__),
     "formats": ("inputs", lambda: [member.value for member in FileFormat]),
     "commands": ("commands", lambda: COMMANDS),
+    "flags of status": ("ui", lambda: {flag.strip("-") for flag in flags_of_status()}),
+    "states of a day": ("ui", lambda: [state.value for state in DayState]),
     "flags of the sandbox": ("sandbox", lambda: {flag.strip("-") for flag in sandbox_flags()} - {"help"}),
 }
 

