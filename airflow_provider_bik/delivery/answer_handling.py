@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -54,6 +55,8 @@ class AnswerHandler:
         silent_for: Seconds since the last definite answer in which something was asked; the engine adds to it.
         trouble: The class of the latest answer since then that was not definite, if there was one.
         trouble_since: When the first of these came, in the loop's time.
+        trouble_cause: The latest of these in safe words.
+        answers: Answers so far, by their class.
         last_definite_start: When the latest of the requests started that had a definite answer.
         rejected_by_bik: Events that BIK has rejected, over all tries.
         stop: Why delivery is to end early, if it is.
@@ -67,6 +70,8 @@ class AnswerHandler:
     silent_for: float = 0.0
     trouble: AnswerClass | None = None
     trouble_since: float = 0.0
+    trouble_cause: str = ""
+    answers: Counter[AnswerClass] = field(default_factory=Counter)
     last_definite_start: float = float("-inf")
     rejected_by_bik: int = field(init=False)
     stop: StopReason | None = None
@@ -122,13 +127,14 @@ class AnswerHandler:
             self.stop, self.stop_detail = stop, detail
 
     def _note(self, answer: Answer, started: float, now: float) -> None:
+        self.answers[answer.means] += 1
         if answer.means in _DEFINITE:
             self.silent_for, self.trouble = 0.0, None
             self.last_definite_start = max(self.last_definite_start, started)
             return
         if self.trouble is None:
             self.trouble_since = now
-        self.trouble = answer.means
+        self.trouble, self.trouble_cause = answer.means, answer.cause
 
     def _split_or_reject(self, batch: Batch, answer: Answer) -> None:
         if len(batch.events) > 1:
