@@ -35,6 +35,10 @@ def get_provider_info() -> dict[str, Any]:  # Airflow's JSON schema, not ours, s
         "integrations": [
             {"integration-name": "BIK", "external-doc-url": "https://bik.ai", "tags": ["service"]},
         ],
+        "extra-links": [
+            "airflow_provider_bik.operators.links.BikDeliveryLink",
+            "airflow_provider_bik.operators.links.BikRejectedLink",
+        ],
         "config": {
             "bik": {
                 "description": "Where `airflow-provider-bik` keeps what it must know from one try and run to the next.",
@@ -72,6 +76,7 @@ def get_provider_info() -> dict[str, Any]:  # Airflow's JSON schema, not ours, s
                         "host": "https://bikapi.bikayi.app",
                         "login": "from BIK's developer portal; empty if the secret is an AUTH_TOKEN",
                         "password": "from BIK's developer portal",
+                        "port": "443",
                     },
                 },
                 "conn-fields": {

@@ -81,7 +81,7 @@ _ADVICE = (
         range(300, 400),
         "The host redirects; credentials are not sent after it: put BIK's final address into the Connection.",
     ),
-    (range(401, 402), "BIK does not know this API key and secret: check login and password of the Connection."),
+    (range(401, 402), "BIK does not know this API key and secret: check both in the Connection."),
     (range(403, 404), "BIK or a gateway before it forbids this: check that the API key may send events."),
     (range(404, 406), "There is no such API at this host: check host and port of the Connection."),
     (range(407, 408), "The proxy wants credentials: check the extra 'proxy' of the Connection."),
@@ -104,6 +104,7 @@ class Answer:
         cause: A few safe words for logs: no body, no personal data.
         message: BIK's own words, for the file of rejected events only.
         retry_after: Seconds that the server asks to wait.
+        check: What a person should check, where the cause says more about that than the status.
     """
 
     means: AnswerClass
@@ -112,6 +113,7 @@ class Answer:
     cause: str
     message: str = ""
     retry_after: float | None = None
+    check: str = ""
 
     @property
     def may_have_arrived(self) -> bool:
@@ -121,7 +123,9 @@ class Answer:
 
     @property
     def advice(self) -> str:
-        """What a person should check after a fatal answer."""
+        """What a person should check after a fatal answer, or without any."""
+        if self.check:
+            return self.check
         status = self.inner_status or self.status
         if status is None:
             return "Check the host and its certificate, and the extras 'ca_file' and 'proxy' of the Connection."
@@ -134,9 +138,9 @@ class Answer:
         return self.message if _SAFE_MESSAGE.fullmatch(self.message) else ""
 
     @classmethod
-    def not_sent(cls, cause: str) -> Answer:
+    def not_sent(cls, cause: str, *, check: str = "") -> Answer:
         """Nothing was sent, so nothing can have arrived."""
-        return cls(means=AnswerClass.NOT_SENT, cause=cause)
+        return cls(means=AnswerClass.NOT_SENT, cause=cause, check=check)
 
     @classmethod
     def lost(cls, cause: str) -> Answer:
@@ -144,9 +148,9 @@ class Answer:
         return cls(means=AnswerClass.UNKNOWN, cause=cause)
 
     @classmethod
-    def untrusted(cls, cause: str) -> Answer:
+    def untrusted(cls, cause: str, *, check: str = "") -> Answer:
         """The address, certificate or handshake cannot be used; nothing was sent."""
-        return cls(means=AnswerClass.FATAL, cause=cause)
+        return cls(means=AnswerClass.FATAL, cause=cause, check=check)
 
 
 class _Body(msgspec.Struct):

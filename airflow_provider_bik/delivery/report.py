@@ -247,7 +247,8 @@ def task_error(
         why = f": {report.stop_detail}" if report.stop_detail else ""
         return BikDeliveryIncompleteError(
             f"BIK at {host} did not confirm {len(report.unresolved)} of {report.read} events read{why}. {so_far} "
-            f"Positions without an outcome: {ranges(report.unresolved)[:FEW]}. A retry {retry}."
+            f"Positions without an outcome: {ranges(report.unresolved)[:FEW]}. A retry {retry}.",
+            retry_after=report.step_aside,
         )
     return _too_many(report, allowed, resumable=resumable)
 

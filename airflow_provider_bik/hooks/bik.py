@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from airflow.providers.common.compat.sdk import mask_secret
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, mask_secret
 from airflow.providers.http.hooks.http import HttpHook
 from requests import PreparedRequest, Response, Session
 from requests.adapters import HTTPAdapter
@@ -27,7 +27,7 @@ from airflow_provider_bik.delivery import (
     parse_max_rejected,
     task_error,
 )
-from airflow_provider_bik.errors import BikError, BikEventError
+from airflow_provider_bik.errors import BikConfigError, BikError, BikEventError
 from airflow_provider_bik.events import Contract, Encoder, EventMapping, Hints, InputEvent, Mode, PipelineRule, Reading
 from airflow_provider_bik.hooks import old_forms
 from airflow_provider_bik.hooks.connection import ConnectionLike, client_settings
@@ -66,11 +66,23 @@ class BikHook(HttpHook):
             BikConfigError: A field of the Connection is missing or wrong.
         """
         if self._settings is None:
-            self._settings = client_settings(cast("ConnectionLike", self.get_connection(self.bik_conn_id)))
-            credentials = self._settings.credentials
-            for secret in (credentials.key, credentials.secret, credentials.token, self._settings.proxy or ""):
-                mask_secret(secret)
+            self._settings = self._read_settings()
         return self._settings
+
+    def _read_settings(self, shown: str | None = None) -> ClientSettings:
+        try:
+            connection = self.get_connection(self.bik_conn_id)
+        except AirflowNotFoundException as error:
+            message = (
+                f"There is no Connection {self.bik_conn_id!r}. Add one of the type bik, or fix bik_conn_id. Nothing "
+                "was sent."
+            )
+            raise BikConfigError(message) from error
+        settings = client_settings(cast("ConnectionLike", connection), shown)
+        credentials = settings.credentials
+        for secret in (credentials.key, credentials.secret, credentials.token, settings.proxy or ""):
+            mask_secret(secret)
+        return settings
 
     @property
     def host(self) -> str:
@@ -202,27 +214,12 @@ class BikHook(HttpHook):
             Whether it works, and a sentence for the person at the connection form.
         """
         try:
-            settings = self.settings
-            if settings.app_id is None:
-                return False, (
-                    "Not checked: BIK's credential check needs your appId. Add the extra app_id and test again; "
-                    "events can be sent without it."
-                )
+            # Airflow tests a Connection under an id that it has made up.
+            settings = self._settings = self._read_settings("The Connection")
             answer = run(_check(settings))
         except BikError as error:
             return False, error.message
-        match answer.means:
-            case AnswerClass.CONFIRMED:
-                return True, "BIK accepts this API key and secret for this app_id."
-            case AnswerClass.FATAL:
-                return False, f"{answer.cause}. {answer.advice}"
-            case AnswerClass.REJECTED_BY_BIK:
-                text = (
-                    f"BIK rejected the check ({answer.cause}). Check API key, API secret and app_id; they must belong "
-                )
-                return False, text + "together."
-            case _:
-                return False, f"BIK did not answer clearly ({answer.cause}). Try again later."
+        return _verdict(answer, f"BIK at {self.host}", has_app_id=settings.app_id is not None)
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
@@ -260,3 +257,26 @@ class _Kept(NoRejectedSink):
 async def _check(settings: ClientSettings) -> Answer:
     async with BikClient(settings) as client:
         return await client.check_credentials()
+
+
+def _verdict(answer: Answer, where: str, *, has_app_id: bool) -> tuple[bool, str]:  # noqa: PLR0911 - one for each kind
+    """What the credential check says, for the person at the connection form."""
+    match answer.means:
+        case AnswerClass.NOT_SENT | AnswerClass.FATAL if answer.status is None:
+            return False, f"{where} cannot be reached: {answer.cause}. {answer.advice}"
+        case AnswerClass.UNKNOWN if answer.status is None:
+            return False, f"{where} has not answered: {answer.cause}. Try again later."
+        case AnswerClass.CONFIRMED | AnswerClass.REJECTED_BY_BIK if not has_app_id:
+            return True, (
+                f"{where} can be reached, and the fields have the right form. API key and secret are not checked: "
+                "BIK's check needs your appId, the extra app_id. Events can be sent without it."
+            )
+        case AnswerClass.CONFIRMED:
+            return True, "BIK accepts this API key and secret for this app_id."
+        case AnswerClass.FATAL:
+            return False, f"{answer.cause}. {answer.advice}"
+        case AnswerClass.REJECTED_BY_BIK:
+            text = f"{where} rejected the check ({answer.cause}). Check API key, API secret and app_id; they must "
+            return False, text + "belong together."
+        case _:
+            return False, f"{where} did not answer clearly ({answer.cause}). Try again later."

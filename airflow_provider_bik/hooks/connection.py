@@ -52,8 +52,12 @@ class ConnectionLike(Protocol):
         """The extras."""
 
 
-def client_settings(connection: ConnectionLike) -> ClientSettings:
+def client_settings(connection: ConnectionLike, shown: str | None = None) -> ClientSettings:
     """Read a Connection.
+
+    Args:
+        connection: As Airflow has it.
+        shown: What it is called in messages; by default ``Connection`` and its id.
 
     Raises:
         BikConfigError: A field is missing or wrong; the text names the Connection and the field, never a secret.
@@ -74,7 +78,8 @@ def client_settings(connection: ConnectionLike) -> ClientSettings:
             verify=_verify(extras, loopback=loopback),
         )
     except BikConfigError as error:
-        message = f"Connection {connection.conn_id!r} {error.message}. Nothing was sent; fix the Connection first."
+        name = shown or f"Connection {connection.conn_id!r}"
+        message = f"{name} {error.message}. Nothing was sent; fix the Connection first."
         raise BikConfigError(message) from None
 
 
@@ -100,8 +105,8 @@ def _credentials(connection: ConnectionLike) -> Credentials:
     if key and secret:
         if ":" in key:
             _fail(
-                "has a colon in the API key (login), which HTTP Basic cannot carry; an AUTH_TOKEN goes into the "
-                "password"
+                "has a colon in the API key (login), which HTTP Basic cannot carry; an AUTH_TOKEN goes into the API "
+                "secret (password), and the key stays empty"
             )
         return Credentials(key=key, secret=secret)
     if key:
@@ -109,7 +114,9 @@ def _credentials(connection: ConnectionLike) -> Credentials:
     if not secret:
         _fail("has no API key (login) and no API secret (password); both are in BIK's developer portal")
     if (credentials := Credentials.from_token(secret)) is None:
-        _fail("has no API key (login), and its password is not an AUTH_TOKEN (base64 of key:secret) either")
+        _fail(
+            "has no API key (login), and its API secret (password) is not an AUTH_TOKEN (base64 of key:secret) either"
+        )
     return credentials
 
 
@@ -136,6 +143,8 @@ def _base_url(connection: ConnectionLike) -> tuple[str, bool]:
     loopback = _is_loopback(name or "")
     if parts.scheme == "http" and not loopback:
         _fail("asks for plain http, which is taken for a literal loopback address such as http://127.0.0.1:8787 only")
+    if connection.port and parts.port and connection.port != parts.port:
+        _fail(f"has two ports: {parts.port} in its host and {connection.port} in the field Port. Give one of them")
     shown = f"[{name}]" if ":" in (name or "") else name
     return f"{parts.scheme}://{shown}" + (f":{port}" if port else ""), loopback
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import logging
 import socket
+import sys
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
 import pendulum
 from airflow.exceptions import AirflowRescheduleException
-from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, BaseOperator, conf
+from airflow.providers.common.compat.sdk import BaseOperator, conf
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 
-from airflow_provider_bik.errors import BikConfigError, BikDeliveryIncompleteError, BikError, BikRecordError
+from airflow_provider_bik.errors import BikConfigError, BikDeliveryIncompleteError, BikRecordError
 from airflow_provider_bik.state.coverage import safe_name
 from airflow_provider_bik.state.documents import TaskStateStore
 from airflow_provider_bik.state.record import RECORD, Attempt, DeliveryRecord
@@ -22,7 +23,7 @@ from airflow_provider_bik.state.storage import Folder
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-__all__ = ["TaskRun", "for_airflow", "state_folder", "step_aside"]
+__all__ = ["TaskRun", "state_folder", "step_aside"]
 
 MOST_PAUSES = 24
 """How often one generation may step aside before the task fails."""
@@ -30,8 +31,8 @@ MOST_PAUSES = 24
 POINTER = "record_at"
 """The key under which the task state store names the folders of the records, for a try on another worker."""
 
-PROGRESS = "progress"
-"""The key under which it says how far the delivery has come."""
+RECORD_AT = "bik_record"
+"""The key of the XCom that names the folder of the record while the task runs, where there is no such store."""
 
 log = logging.getLogger(__name__)
 
@@ -100,6 +101,7 @@ class TaskRun:
             now=datetime.now(UTC),
             zone=zone,
         )
+        self.tags = {"dag_id": str(ti.dag_id), "task_id": str(ti.task_id)}
         self._is_later_try = int(getattr(ti, "try_number", 1) or 1) > 1
         self._context = context
         accessor = context.get("task_state_store")
@@ -113,6 +115,12 @@ class TaskRun:
         for part in self._identity:
             folder = folder.folder(safe_name(part))
         return folder
+
+    @property
+    def one_at_a_time(self) -> bool:
+        """Whether only one thread at a time may talk to Airflow: so it is in ``dag.test()``, but not in a worker."""
+        module = sys.modules.get("airflow.sdk.execution_time.task_runner")
+        return hasattr(getattr(module, "SUPERVISOR_COMMS", None), "supervisor")
 
     @property
     def has_earlier_run(self) -> bool:
@@ -162,6 +170,8 @@ class TaskRun:
             kept_here: Whether it is in the task state store.
         """
         if self.store is None:
+            if folder is not None:
+                self._context["ti"].xcom_push(key=RECORD_AT, value=folder.path)
             return
         before = self._pointer()
         known = before.folders if before else []
@@ -177,15 +187,6 @@ class TaskRun:
             kept_here=kept_here,
         )
         self.store.write(POINTER, [msgspec.json.encode(pointer)])
-
-    def note_progress(self, note: str) -> None:
-        """Show in Airflow how far the delivery has come. That it cannot be shown is no reason to stop."""
-        if self.store is None:
-            return
-        try:
-            self.store.write(PROGRESS, [msgspec.json.encode({"note": note})])
-        except BikError as error:
-            log.warning("%s", error.message)
 
     def _pointer(self) -> _Pointer | None:
         found = self.store.read(POINTER) if self.store else None
@@ -218,7 +219,7 @@ def step_aside(operator: BaseOperator, seconds: float, *, pauses: int) -> NoRetu
             f"BIK has asked for a long pause {pauses + 1} times in this delivery. Ask BIK why; a retry is safe: it "
             "goes on from the checkpoint."
         )
-        raise BikDeliveryIncompleteError(message)
+        raise BikDeliveryIncompleteError(message, retry_after=seconds)
     moment = datetime.now(UTC) + timedelta(seconds=seconds)
     log.info("BIK asks for a pause of %.0f s. Stepping aside until %s.", seconds, moment.isoformat(timespec="seconds"))
     if AIRFLOW_V_3_0_PLUS:
@@ -229,11 +230,6 @@ def step_aside(operator: BaseOperator, seconds: float, *, pauses: int) -> NoRetu
     trigger = temporal.DateTimeTrigger(moment=pendulum.instance(moment))  # noqa: AIR312 - Airflow below 3 only
     operator.defer(trigger=trigger, method_name="execute_after_pause")
     raise AssertionError
-
-
-def for_airflow(error: BikError) -> AirflowException:
-    """The error as Airflow must see it to retry, or not to."""
-    return (AirflowException if error.retry_can_help else AirflowFailException)(error.message)
 
 
 def _out_of_reach(pointer: _Pointer, folder: Folder, why: str) -> BikRecordError:

@@ -22,6 +22,7 @@ from airflow_provider_bik.delivery import Sending
 from airflow_provider_bik.errors import BikConfigError, BikInputChangedError
 from airflow_provider_bik.events import Mode, PipelineRule, Reading
 from airflow_provider_bik.operators.bik import BikSendEventsOperator
+from airflow_provider_bik.operators.retries import bik_error
 from airflow_provider_bik.sandbox import Fault, FaultPlan, Sandbox
 from tests.operators.support import TaskInstance, connection, event, files_of, named, rejected_lines
 
@@ -231,7 +232,7 @@ def test_a_wrong_key_costs_one_request_and_says_what_to_check(bik: Sandbox, monk
     with pytest.raises(AirflowFailException) as caught:
         execute([event(n) for n in range(5000)])
     assert len(bik.requests) == 1
-    assert "check login and password of the Connection" in str(caught.value)
+    assert "check both in the Connection" in str(caught.value)
     assert "wrong-secret" not in str(caught.value)
     assert "key-of-the-tests" not in str(caught.value)
 
@@ -505,7 +506,7 @@ def test_a_file_that_was_fixed_after_a_failure_begins_anew_once_the_task_is_clea
     path.write_text(path.read_text().replace("{broken", json.dumps(event(2))))
     with pytest.raises(AirflowFailException) as caught:
         execute(str(path), **options)
-    assert isinstance(caught.value.__cause__, BikInputChangedError)
+    assert isinstance(bik_error(caught.value), BikInputChangedError)
     assert "To begin anew with the input as it is now, clear the task" in str(caught.value)
     assert bik.ledger.count() == 2
     ti.clear()
