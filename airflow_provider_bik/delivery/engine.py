@@ -308,8 +308,7 @@ class _Engine:
         """They stay among the unwritten ones until they are written: whatever fails, none of them is forgotten."""
         events = list(self.outcomes.unwritten)
         self.rejected_written = self._now()
-        if not self.delivery.dry_run:
-            await self.delivery.rejected.write(events)
+        await self.delivery.rejected.write(events)
         self.outcomes.written(len(events))
         # Together with the counts, so that no checkpoint names a file whose events it does not count.
         self.rejected_files = list(self.delivery.rejected.files)
@@ -360,9 +359,7 @@ class _Engine:
                 self.outcomes.uncertain.add_all(batch.positions())
         await _abandon([*self.in_flight, *([] if self.reading is None else [self.reading])])
         self.in_flight.clear()
-        if self.delivery.dry_run:
-            self.outcomes.written(len(self.outcomes.unwritten))
-        elif self.intake.verified:
+        if self.intake.verified:
             await self._write_down_the_end()
         await _abandon(task for task in (self.saving, self.writing, self.stop_order) if task is not None)
 
@@ -376,7 +373,7 @@ class _Engine:
         if self.outcomes.unwritten and self.writing is None:
             self.writing = asyncio.ensure_future(self._write_rejected())
             await self._wait_for(self.writing, REJECTED_UNTIL)
-        if self.saving is None:
+        if self.saving is None and not self.delivery.dry_run:
             in_doubt = Intervals([*self.outcomes.uncertain, *self.intake.doubt]).without(self.outcomes.settled)
             self.saving = asyncio.ensure_future(self._save("stopped", in_doubt))
             await self._wait_for(self.saving, CHECKPOINT_UNTIL)

@@ -135,7 +135,7 @@ class Delivery:
 
     Args:
         sending: How events are sent.
-        dry_run: Read and count; send and write nothing.
+        dry_run: Read and count; send nothing, and write no checkpoint.
         rejected: Where rejected events go.
         checkpoints: Writes checkpoints.
         resume_from: The checkpoint of an earlier try, or a blank one.

@@ -40,7 +40,7 @@ from airflow_provider_bik.operators.watching import Watch
 from airflow_provider_bik.state.coverage import Piece, Stream, safe_name
 from airflow_provider_bik.state.progress import DeliveryProgress, State
 from airflow_provider_bik.state.record import Delivered, DeliveryRecord, IfDelivered, OpenGeneration
-from airflow_provider_bik.state.rejected_file import RejectedFile
+from airflow_provider_bik.state.rejected_file import REJECTED, RejectedFile
 from airflow_provider_bik.state.storage import shown_path
 from airflow_provider_bik.state.tidying import tidy
 from airflow_provider_bik.threads import StopSignal
@@ -104,17 +104,29 @@ class Delivering:
     stream: str = ""
 
     def try_dry(self, window: Window | None) -> Ended:
-        """Read and check everything, send and write nothing."""
+        """Read and check everything, and send nothing; rejected events are kept apart from those of deliveries."""
         log.info("Dry run for BIK at %s, pipeline %s: nothing is sent.", self.hook.host, self._mode)
         piece = Piece(window=window, folder=None, delivery=f"a dry run of the task {self.task.attempt.run}")
         with self._watching(piece, None, Checkpoint(), dry_run=True) as watch:
             events = self.given.open(None, window, self.encoder)
             watch.opened(self.given.total(None, self.encoder))
-            delivery = Delivery(sending=self.sending, dry_run=True, progress=watch.tell)
+            rejected = self._rejected_of_dry_run()
+            delivery = Delivery(sending=self.sending, dry_run=True, rejected=rejected, progress=watch.tell)
             report = self.hook.deliver(events, delivery, stopping=self.stopping)
+            if isinstance(rejected, RejectedFile):
+                report = replace(report, rejected_path=rejected.join())
+                rejected.remove_parts()
             ended = self._ended(report, resumable=False)
-            watch.end(ended.state)
+            watch.end(ended.state, rejected_path=_shown(ended.report["rejected_path"]))
         return ended
+
+    def _rejected_of_dry_run(self) -> RejectedFile | NoRejectedSink:
+        """Where they go: those of the dry run before are replaced."""
+        folder = self.task.dry_run_folder()
+        if folder is None:
+            return NoRejectedSink()
+        folder.remove([REJECTED])
+        return RejectedFile(folder, self.task.attempt.owner, self.task.attempt.zone)
 
     def pieces(self, stream: str | None, window: Window | None) -> Sequence[Piece] | Delivered:
         """What of the stream and its window is to be delivered; without a stream, what this task instance has.
@@ -302,8 +314,10 @@ class Delivering:
         for warning in report.counts.warnings(dry_run=report.dry_run):
             log.warning("%s", warning)
         if error is None and report.rejected:
-            kept = f" They are in {report.rejected_path}" if report.rejected_path else ""
-            log.warning("Rejected, as allowed: %s.%s", report.reasons_text(), kept)
+            log.warning("Rejected, as allowed: %s.", report.reasons_text())
+        if report.rejected_path:
+            # On a line of its own, for Airflow does not wrap long ones.
+            log.warning("The rejected events: %s", report.rejected_path)
         step_aside = report.step_aside if resumable else None
         return Ended(report=report.as_dict(), error=error, step_aside=step_aside)
 

@@ -92,6 +92,13 @@ class TaskRun:
         dag_run = context.get("dag_run")
         self.folder = folder
         nested = () if task_id == ti.task_id else (task_id,)
+        # Mapped task instances run side by side.
+        self._task = (
+            str(ti.dag_id),
+            str(ti.task_id),
+            *nested,
+            *([_index(ti.map_index)] if _index(ti.map_index) else []),
+        )
         self._identity = (ti.dag_id, ti.task_id, *nested, f"{ti.run_id}{_index(ti.map_index)}")
         self.attempt = Attempt(
             run=" ".join(self._identity),
@@ -113,6 +120,15 @@ class TaskRun:
             return None
         folder = self.folder.folder("tasks")
         for part in self._identity:
+            folder = folder.folder(safe_name(part))
+        return folder
+
+    def dry_run_folder(self) -> Folder | None:
+        """The folder for what dry runs of this task leave, whatever the run."""
+        if self.folder is None:
+            return None
+        folder = self.folder.folder("dry-runs")
+        for part in self._task:
             folder = folder.folder(safe_name(part))
         return folder
 
