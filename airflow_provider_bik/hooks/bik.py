@@ -8,12 +8,17 @@ from datetime import UTC, datetime
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from airflow.providers.common.compat.sdk import AirflowNotFoundException, mask_secret
+from airflow.providers.common.compat.sdk import (
+    AirflowNotFoundException,
+    get_hook_lineage_collector,
+    mask_secret,
+)
 from airflow.providers.http.hooks.http import HttpHook
 from requests import PreparedRequest, Response, Session
 from requests.adapters import HTTPAdapter
 from requests.auth import HTTPBasicAuth
 
+from airflow_provider_bik.assets import asset_uri
 from airflow_provider_bik.client import BikClient, ClientSettings
 from airflow_provider_bik.delivery import (
     Answer,
@@ -196,7 +201,12 @@ class BikHook(HttpHook):
                     stopping=signal.event(),
                 )
 
-        return run(work(), interrupted=signal.press)
+        report = run(work(), interrupted=signal.press)
+        collector = get_hook_lineage_collector()
+        for pipeline, number in report.counts.pipelines.items():
+            if number and not report.dry_run:
+                collector.add_output_asset(context=self, uri=asset_uri(self.host, pipeline.value))
+        return report
 
     def _events(
         self, events: object, pipeline: str | PipelineRule, reading: Reading | None, mapping: EventMapping | None

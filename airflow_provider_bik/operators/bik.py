@@ -17,6 +17,8 @@ from airflow_provider_bik.operators.delivering import Delivering, Ended, add_rep
 from airflow_provider_bik.operators.event_input import check_default_args, unwrap, wrap, wrap_in_partial
 from airflow_provider_bik.operators.inputs import EventsInput, Input
 from airflow_provider_bik.operators.links import LINKS, push_links
+from airflow_provider_bik.operators.outlets import Delivered as DeliveredOutlet
+from airflow_provider_bik.operators.outlets import tell_assets
 from airflow_provider_bik.operators.retries import for_airflow, set_retry_policy
 from airflow_provider_bik.operators.task_instance import TaskRun, state_folder, step_aside
 from airflow_provider_bik.state.coverage import Piece
@@ -120,6 +122,7 @@ class BikSendEventsOperator(BaseOperator):
         # It hides a method of that name, which only `airflow tasks test --dry-run` calls, to render templates.
         self.dry_run = dry_run  # type: ignore[assignment,method-assign]
         self._stopping = StopSignal()
+        self._delivered: DeliveredOutlet | None = None
         self._check()
 
     @classmethod
@@ -172,9 +175,22 @@ class BikSendEventsOperator(BaseOperator):
         push_links(context)
         try:
             task = TaskRun(context, task_id=self.task_id, zone=self.reading.zone, folder=state_folder(self.state_path))
-            return self._deliver_all(context, task)
+            report = self._deliver_all(context, task)
+            self._tell(context, report)
         except BikError as error:
             raise for_airflow(error) from None
+        return report
+
+    def _tell(self, context: Context, report: ReportDict) -> None:
+        """Let those downstream know what has arrived."""
+        window = None if self.window is None else Window.of(self.window).text(self.reading.zone)
+        name = str(self.stream or self._rule(context).mode)
+        self._delivered = DeliveredOutlet(host=BikHook(self.bik_conn_id).host, name=name, window=window, report=report)
+        tell_assets(context, self.outlets, self._delivered)
+
+    def get_openlineage_facets_on_complete(self, task_instance: object) -> Any:  # noqa: ANN401, ARG002 - OpenLineage's
+        """What the task has delivered, for OpenLineage; its provider calls this."""
+        return None if self._delivered is None else self._delivered.lineage()
 
     def on_kill(self) -> None:
         """End in order: no new requests, a last checkpoint, within a few seconds."""
