@@ -24,6 +24,7 @@ from airflow_provider_bik.events import Mode, PipelineRule, Reading
 from airflow_provider_bik.operators.bik import BikSendEventsOperator
 from airflow_provider_bik.operators.retries import bik_error
 from airflow_provider_bik.sandbox import Fault, FaultPlan, Sandbox
+from airflow_provider_bik.transfers.sql_to_bik import SqlToBikOperator
 from tests.operators.support import TaskInstance, connection, event, files_of, named, rejected_lines
 
 ORDER = "eventProperties.orderId"
@@ -581,3 +582,15 @@ def test_the_path_of_rejected_events_stands_on_a_line_of_its_own(
     texts = [record.getMessage() for record in caplog.records]
     assert f"The rejected events: {report['rejected_path']}" in texts
     assert not any("None" in text for text in texts)
+
+
+@pytest.mark.parametrize("operator", [BikSendEventsOperator, SqlToBikOperator])
+def test_a_connection_that_is_missing_is_no_reason_to_try_again(
+    bik: Sandbox, tmp_path: Path, operator: type[BikSendEventsOperator]
+) -> None:
+    given: dict[str, Any] = {"events": [event(1)], "bik_conn_id": "missing"}
+    if operator is SqlToBikOperator:
+        given = {"sql": "SELECT 1", "conn_id": "missing", "state_path": str(tmp_path)}
+    with pytest.raises(AirflowFailException, match=r"There is no Connection 'missing'\."):
+        TaskInstance().execute(operator(task_id="send", **given))
+    assert bik.requests == []
