@@ -36,7 +36,7 @@ html_copy_source = False
 NAVIGATION = {
     "index": {
         "Use": "connection operator mapping from-your-export validate sql inputs state dags sandbox",
-        "Know": "reliability events delivery errors",
+        "Know": "reliability events delivery errors monitoring",
         "Change": "code-map benchmarks design/index",
     },
     "design/index": {

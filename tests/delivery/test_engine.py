@@ -336,3 +336,19 @@ def test_a_refused_batch_is_split_until_the_bad_event_stands_alone_and_its_messa
     assert kept[0].attempts > 1
     assert kept[0].rejection.reason is Reason.REJECTED_BY_BIK
     assert list(report.counts.resent_after_rejection) == [(0, 50)]
+
+
+def test_the_note_of_a_checkpoint_says_no_more_than_the_input_has() -> None:
+    noted: list[str] = []
+
+    class Noting(Disk):
+        async def write(self, checkpoint: Checkpoint) -> None:
+            await super().write(checkpoint)
+            noted.append(checkpoint.note)
+
+    first, disk = run(events(300), lambda sent: classify(401, b"") if 250 in sent else GOOD, disk=Noting())
+    assert first.stop is StopReason.FATAL_ANSWER
+    run(events(300), disk=disk)
+    numbers_in_notes = {int(word) for note in noted for word in note.split() if word.isdigit()}
+    assert noted
+    assert max(numbers_in_notes) == 300
