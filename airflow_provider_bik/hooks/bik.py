@@ -8,11 +8,8 @@ from datetime import UTC, datetime
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from airflow.providers.common.compat.sdk import (
-    AirflowNotFoundException,
-    get_hook_lineage_collector,
-    mask_secret,
-)
+from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, mask_secret
 from airflow.providers.http.hooks.http import HttpHook
 from requests import PreparedRequest, Response, Session
 from requests.adapters import HTTPAdapter
@@ -202,7 +199,7 @@ class BikHook(HttpHook):
                 )
 
         report = run(work(), interrupted=signal.press)
-        collector = get_hook_lineage_collector()
+        collector = get_hook_lineage_collector()  # type: ignore[no-untyped-call]
         for pipeline, number in report.counts.pipelines.items():
             if number and not report.dry_run:
                 collector.add_output_asset(context=self, uri=asset_uri(self.host, pipeline.value))
