@@ -194,22 +194,41 @@ def _noting_what_is_sent() -> aiohttp.TraceConfig:
     return trace
 
 
-def _without_answer(error: Exception, exchange: _Exchange) -> Answer:
+def _without_answer(error: Exception, exchange: _Exchange) -> Answer:  # noqa: PLR0911 - one for each kind
     """Say what a failed exchange means; the order matters, for these classes inherit from each other."""
-    kind = type(error).__name__
     match error:
-        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientSSLError():
-            return Answer.untrusted(f"TLS failed ({kind})")
+        case aiohttp.ClientConnectorCertificateError():
+            check = "Check the host and its certificate, and the extras 'ca_file' and 'proxy' of the Connection."
+            return Answer.untrusted("the server's certificate is not trusted", check=check)
+        case aiohttp.ClientSSLError():
+            check = "Check host and port: it may be the port for plain http. Then the extra 'proxy' of the Connection."
+            return Answer.untrusted("the server does not speak TLS as it should", check=check)
         case aiohttp.ClientHttpProxyError():
             means = AnswerClass.FATAL if error.status < 500 else AnswerClass.NOT_SENT  # noqa: PLR2004
             return Answer(means=means, status=error.status, cause=f"the proxy answered HTTP {error.status}")
+        case TimeoutError() if exchange.begun:
+            return Answer.lost("no answer in time")
         case _ if exchange.begun:
-            return Answer.lost(f"no answer ({kind})")
+            return Answer.lost("the connection broke before the answer")
         case ValueError() | aiohttp.NonHttpUrlClientError():
             # A URL, a host name that DNS does not allow, or a proxy of a kind that aiohttp does not know.
-            return Answer.untrusted(f"the URL or the proxy cannot be used ({kind})")
+            return Answer.untrusted("the URL or the proxy cannot be used")
         case _:
-            return Answer.not_sent(f"no connection ({kind})")
+            return _not_reached(error)
+
+
+def _not_reached(error: Exception) -> Answer:
+    """There was no connection, so nothing was sent."""
+    match error:
+        case aiohttp.ClientConnectorDNSError():
+            cause, check = "no address is known for this host", "Check how it is spelt, and this machine's DNS."
+        case TimeoutError():
+            cause, check = "no connection in time", "Check host and port, and whether a firewall or a proxy is between."
+        case aiohttp.ClientConnectorError() if isinstance(error.os_error, ConnectionRefusedError):
+            cause, check = "the connection was refused", "Nothing listens there: check host and port."
+        case _:
+            cause, check = "no connection", "Check host and port, and this machine's way to it."
+    return Answer.not_sent(cause, check=f"{check} If all is right, try again later.")
 
 
 def _tls(settings: ClientSettings) -> ssl.SSLContext | bool:

@@ -47,14 +47,16 @@ class BikError(Exception):
 
     Args:
         message: What happened, where, what to do next and whether a retry is safe.
+        retry_after: Seconds before which a retry cannot help, where that is known.
     """
 
     retry_can_help: bool = False
     """Whether running the same task again, with nothing changed, may succeed."""
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.message = message
+        self.retry_after = retry_after
 
 
 class BikConfigError(BikError):

@@ -9,6 +9,14 @@ from airflow_provider_bik import __version__
 __all__ = ["get_provider_info"]
 
 
+_ASSETS = {
+    "schemes": ["bik"],
+    "handler": "airflow_provider_bik.assets.sanitize_uri",
+    "factory": "airflow_provider_bik.assets.create_asset",
+    "to_openlineage_converter": "airflow_provider_bik.assets.convert_asset_to_openlineage",
+}
+
+
 def get_provider_info() -> dict[str, Any]:  # Airflow's JSON schema, not ours, says what is in it
     """Describe the provider; the shape is that of Airflow's ``provider_info.schema.json``."""
     return {
@@ -36,6 +44,13 @@ def get_provider_info() -> dict[str, Any]:  # Airflow's JSON schema, not ours, s
             {"integration-name": "BIK", "external-doc-url": "https://bik.ai", "tags": ["service"]},
         ],
         "cli": ["airflow_provider_bik.cli.definition.get_bik_cli_commands"],
+        "asset-uris": [_ASSETS],
+        # The name of the same in Airflow 2.
+        "dataset-uris": [_ASSETS],
+        "extra-links": [
+            "airflow_provider_bik.operators.links.BikDeliveryLink",
+            "airflow_provider_bik.operators.links.BikRejectedLink",
+        ],
         "config": {
             "bik": {
                 "description": "Where `airflow-provider-bik` keeps what it must know from one try and run to the next.",
@@ -73,6 +88,7 @@ def get_provider_info() -> dict[str, Any]:  # Airflow's JSON schema, not ours, s
                         "host": "https://bikapi.bikayi.app",
                         "login": "from BIK's developer portal; empty if the secret is an AUTH_TOKEN",
                         "password": "from BIK's developer portal",
+                        "port": "443",
                     },
                 },
                 "conn-fields": {

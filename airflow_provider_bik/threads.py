@@ -13,7 +13,7 @@ from functools import partial
 from queue import SimpleQueue
 from typing import Any, TypeVar, cast
 
-__all__ = ["StopSignal", "call_in_thread", "in_thread", "run"]
+__all__ = ["Background", "StopSignal", "call_in_thread", "in_thread", "run"]
 
 _T = TypeVar("_T")
 
@@ -125,3 +125,36 @@ class StopSignal:
         if self._pressed:
             event.set()
         return event
+
+
+class Background:
+    """Does small jobs in their order, in a thread that never holds up who gives them, nor the end of the process.
+
+    A job must not raise.
+    """
+
+    def __init__(self) -> None:
+        self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def do(self, job: Callable[[], None]) -> None:
+        """Do it after those before it; returns at once."""
+        self._jobs.put(job)
+        if self._thread is None:
+            work = partial(copy_context().run, self._work)
+            self._thread = threading.Thread(target=work, name="bik-background", daemon=True)
+            self._thread.start()
+
+    def wait(self, timeout: float) -> None:
+        """Wait until all that was given so far is done, for so many seconds at most."""
+        done = threading.Event()
+        self.do(done.set)
+        done.wait(timeout)
+
+    def close(self) -> None:
+        """Nothing else will be given."""
+        self._jobs.put(None)
+
+    def _work(self) -> None:
+        while job := self._jobs.get():
+            job()

@@ -67,6 +67,7 @@ def bik_daily_incremental_sync() -> None:
         mapping=ORDERS.mapping,
         stream="orders",
         window=DATA_INTERVAL,
+        doc_md="Sends the orders of the day as migration. Clear it if it has failed: it goes on where it ended.",
         **TO_BIK,
     )
     SqlToBikOperator(
@@ -78,6 +79,7 @@ def bik_daily_incremental_sync() -> None:
         window=DATA_INTERVAL,
         # Yesterday's first cart is a day old when the run starts; the rest is room for a delay and retries.
         pipeline=PipelineRule(mode="auto", realtime_max_age=timedelta(hours=36)),
+        doc_md="Sends the carts of the day: those younger than 36 hours as real-time events, the others as migration.",
         **TO_BIK,
     )
 
@@ -95,6 +97,7 @@ def bik_daily_incremental_sync() -> None:
         mapping=CUSTOMERS.mapping,
         stream="customers",
         window=DATA_INTERVAL,
+        doc_md="Sends the customers that `extract_customers` has read, as migration.",
         **TO_BIK,
     )
 

@@ -120,6 +120,7 @@ def bik_historical_backfill() -> None:
             # pool of PARALLEL slots, given here as `pool=`, holds it over several runs and DAGs.
             sending=Sending(max_requests_per_second=REQUESTS_PER_SECOND / PARALLEL),
             map_index_template="{{ task.window[:10] }}",
+            doc_md=f"Sends the {name} of one window. Clear it if it has failed: it goes on where it ended.",
             **TO_BIK,
         ).expand(window=windows)
         sending.append(send)
@@ -133,6 +134,9 @@ def bik_historical_backfill() -> None:
         log.info("\n%s", table(windows, [add_up(window) for window in zip(*by_kind, strict=True)]))
         totals = add_up(report for kind in by_kind for report in kind)
         log.info("Totals: %s", totals)
+        if delivered := totals["already_delivered"]:
+            # Their events are not in the totals, and nobody should take the zeros for a run that has sent something.
+            log.info("Windows that were delivered before, and of which this run sent nothing: %d.", delivered)
         if planned := totals["planned_requests"]:
             seconds = planned / REQUESTS_PER_SECOND
             log.info("Sending it takes %d requests or more, so at least %.0f s at the rate given.", planned, seconds)

@@ -36,7 +36,7 @@ html_copy_source = False
 NAVIGATION = {
     "index": {
         "Begin": "install connection dags sandbox",
-        "Use": "operator mapping from-your-export inputs sql state ui commands validate",
+        "Use": "operator mapping from-your-export inputs sql state ui monitoring commands validate",
         "How to": "howto-postgresql howto-mysql howto-snowflake howto-bigquery",
         "Know": "reliability events delivery errors faq api upgrade",
         "Change": "code-map benchmarks design/index",

@@ -51,6 +51,8 @@ from airflow_provider_bik.get_provider_info import get_provider_info  # noqa: E4
 from airflow_provider_bik.hooks.bik import EXTRAS  # noqa: E402 - as above
 from airflow_provider_bik.inputs.formats import SIGNS  # noqa: E402 - as above
 from airflow_provider_bik.operators.bik import BikSendEventsOperator  # noqa: E402 - as above
+from airflow_provider_bik.operators.metrics import METRICS  # noqa: E402 - as above
+from airflow_provider_bik.state.progress import DeliveryProgress  # noqa: E402 - as above
 from airflow_provider_bik.state.record import Generation, Record  # noqa: E402 - as above
 from airflow_provider_bik.transfers.sql_to_bik import SqlToBikOperator  # noqa: E402 - as above
 from airflow_provider_bik.transfers.sql_to_bik_incremental import SqlToBikIncrementalOperator  # noqa: E402 - as above
@@ -60,6 +62,7 @@ from docs.reference import reference  # noqa: E402 - as above
 __all__ = ["PAGES", "TABLES", "arguments_of", "public_errors", "written"]
 
 HERE = Path(__file__).parent
+_MOST_ENDINGS = 10
 PAGES = [HERE.parent / "README.md", *sorted(page for page in HERE.rglob("*.md") if "_build" not in page.parts)]
 
 _PLACE = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
@@ -185,6 +188,16 @@ def _early_ends() -> list[str]:
         StopReason.FAILED: "something could not be read or written",
     }
     return _table(["`stopped_by`", "meaning"], ([f"`{each.value}`", meanings[each]] for each in StopReason))
+
+
+def _metrics() -> list[str]:
+    rows = []
+    for metric in METRICS:
+        endings = ", ".join(f"`{ending}`" for ending in metric.endings)
+        name = f"`{metric.name}.…`: {endings}" if endings and len(metric.endings) <= _MOST_ENDINGS else ""
+        name = name or (f"`{metric.name}.<reason code>`" if metric.endings else f"`{metric.name}`")
+        rows.append([name, metric.kind, metric.meaning])
+    return _table(["name", "kind", "what it counts"], rows)
 
 
 def _unreadable() -> list[str]:
@@ -356,6 +369,8 @@ TABLES: Mapping[str, Callable[[], list[str]]] = {
     "answers": _answers,
     "early-ends": _early_ends,
     "extras": _extras,
+    "progress": partial(_attributes, DeliveryProgress),
+    "metrics": _metrics,
     "options": _options,
     "errors": _errors,
     "unreadable-files": _unreadable,

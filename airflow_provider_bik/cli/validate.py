@@ -70,7 +70,7 @@ class _Findings:
                 if len(self.samples) < _SAMPLES:
                     self.samples.append(json.loads(encoded.body))
             case Rejection() as rejection:
-                self.counts.note_rejected(rejection.reason, event.location)
+                self.counts.note_rejected(rejection, event.location)
             case None:
                 self.counts.skipped += 1
 

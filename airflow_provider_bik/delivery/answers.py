@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -99,7 +100,7 @@ _ADVICE = (
         range(300, 400),
         "The host redirects; credentials are not sent after it: put BIK's final address into the Connection.",
     ),
-    (range(401, 402), "BIK does not know this API key and secret: check login and password of the Connection."),
+    (range(401, 402), "BIK does not know this API key and secret: check both in the Connection."),
     (range(403, 404), "BIK or a gateway before it forbids this: check that the API key may send events."),
     (range(404, 406), "There is no such API at this host: check host and port of the Connection."),
     (range(407, 408), "The proxy wants credentials: check the extra 'proxy' of the Connection."),
@@ -122,6 +123,7 @@ class Answer:
         cause: A few safe words for logs: no body, no personal data.
         message: BIK's own words, for the file of rejected events only.
         retry_after: Seconds that the server asks to wait.
+        check: What a person should check, where the cause says more about that than the status.
     """
 
     means: AnswerClass
@@ -130,6 +132,7 @@ class Answer:
     cause: str
     message: str = ""
     retry_after: float | None = None
+    check: str = ""
 
     @property
     def may_have_arrived(self) -> bool:
@@ -139,7 +142,9 @@ class Answer:
 
     @property
     def advice(self) -> str:
-        """What a person should check after a fatal answer."""
+        """What a person should check after a fatal answer, or without any."""
+        if self.check:
+            return self.check
         status = self.inner_status or self.status
         if status is None:
             return "Check the host and its certificate, and the extras 'ca_file' and 'proxy' of the Connection."
@@ -152,9 +157,9 @@ class Answer:
         return self.message if _SAFE_MESSAGE.fullmatch(self.message) else ""
 
     @classmethod
-    def not_sent(cls, cause: str) -> Answer:
+    def not_sent(cls, cause: str, *, check: str = "") -> Answer:
         """Nothing was sent, so nothing can have arrived."""
-        return cls(means=AnswerClass.NOT_SENT, cause=cause)
+        return cls(means=AnswerClass.NOT_SENT, cause=cause, check=check)
 
     @classmethod
     def lost(cls, cause: str) -> Answer:
@@ -162,9 +167,9 @@ class Answer:
         return cls(means=AnswerClass.UNKNOWN, cause=cause)
 
     @classmethod
-    def untrusted(cls, cause: str) -> Answer:
+    def untrusted(cls, cause: str, *, check: str = "") -> Answer:
         """The address, certificate or handshake cannot be used; nothing was sent."""
-        return cls(means=AnswerClass.FATAL, cause=cause)
+        return cls(means=AnswerClass.FATAL, cause=cause, check=check)
 
 
 class _Body(msgspec.Struct):
@@ -309,6 +314,8 @@ class AnswerHandler:
         silent_for: Seconds since the last definite answer in which something was asked; the engine adds to it.
         trouble: The class of the latest answer since then that was not definite, if there was one.
         trouble_since: When the first of these came, in the loop's time.
+        trouble_cause: The latest of these in safe words.
+        answers: Answers so far, by their class.
         last_definite_start: When the latest of the requests started that had a definite answer.
         rejected_by_bik: Events that BIK has rejected, over all tries.
         stop: Why delivery is to end early, if it is.
@@ -322,6 +329,8 @@ class AnswerHandler:
     silent_for: float = 0.0
     trouble: AnswerClass | None = None
     trouble_since: float = 0.0
+    trouble_cause: str = ""
+    answers: Counter[AnswerClass] = field(default_factory=Counter)
     last_definite_start: float = float("-inf")
     rejected_by_bik: int = field(init=False)
     stop: StopReason | None = None
@@ -377,13 +386,14 @@ class AnswerHandler:
             self.stop, self.stop_detail = stop, detail
 
     def _note(self, answer: Answer, started: float, now: float) -> None:
+        self.answers[answer.means] += 1
         if answer.means in _DEFINITE:
             self.silent_for, self.trouble = 0.0, None
             self.last_definite_start = max(self.last_definite_start, started)
             return
         if self.trouble is None:
             self.trouble_since = now
-        self.trouble = answer.means
+        self.trouble, self.trouble_cause = answer.means, answer.cause
 
     def _split_or_reject(self, batch: Batch, answer: Answer) -> None:
         if len(batch.events) > 1:

@@ -18,7 +18,7 @@ import msgspec
 from airflow_provider_bik.errors import BikRecordError
 from airflow_provider_bik.events.item import EncodedEvent
 from airflow_provider_bik.events.pipeline import Pipeline
-from airflow_provider_bik.events.reasons import Reason
+from airflow_provider_bik.events.reasons import Reason, Rejection
 
 __all__ = [
     "MAX_RANGES",
@@ -42,6 +42,12 @@ AHEAD = 2.0
 
 MAX_EXAMPLES = 5
 """Locations named for each reason."""
+
+MAX_DETAILS = 3
+"""Different details, which name fields, kept for each reason."""
+
+LONGEST_DETAIL = 80
+"""Characters of such a detail."""
 
 MAX_RANGES = 100
 """Ranges of possible duplicates; with more, the closest are joined, so that they still contain every position."""
@@ -157,6 +163,7 @@ class Counts(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         pipelines: Confirmed events by pipeline; in a dry run, events that could be sent.
         reasons: Rejected events by reason.
         examples: The first few locations of each reason.
+        details: The first few different details of each reason: which field, and which limit; never a value.
         skipped: Events that were left out because the DAG said so.
         dropped_nulls: Null values left out of events.
         dropped_created_at: Events whose date was left out, as the user asked.
@@ -174,6 +181,7 @@ class Counts(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     pipelines: dict[Pipeline, int] = msgspec.field(default_factory=_no_events)
     reasons: dict[Reason, int] = msgspec.field(default_factory=dict)
     examples: dict[Reason, list[str]] = msgspec.field(default_factory=dict)
+    details: dict[Reason, list[str]] = msgspec.field(default_factory=dict)
     skipped: int = 0
     dropped_nulls: int = 0
     dropped_created_at: int = 0
@@ -226,6 +234,7 @@ class Counts(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
             pipelines=dict(self.pipelines),
             reasons=dict(self.reasons),
             examples={reason: list(locations) for reason, locations in self.examples.items()},
+            details={reason: list(details) for reason, details in self.details.items()},
             dropped_identities=dict(self.dropped_identities),
             dropped_identity_examples={
                 reason: list(locations) for reason, locations in self.dropped_identity_examples.items()
@@ -249,15 +258,26 @@ class Counts(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         if (reason := encoded.dropped_identity) is not None:
             _note(self.dropped_identities, self.dropped_identity_examples, reason, location)
 
-    def note_rejected(self, reason: Reason, location: str) -> None:
+    def note_rejected(self, rejection: Rejection, location: str) -> None:
         """Count one rejected event."""
-        _note(self.reasons, self.examples, reason, location)
+        _note(self.reasons, self.examples, rejection.reason, location)
+        details = self.details.setdefault(rejection.reason, [])
+        detail = rejection.detail.partition(";")[0][:LONGEST_DETAIL]
+        if detail and len(details) < MAX_DETAILS and detail not in details:
+            details.append(detail)
 
 
-def grouped_text(counts: Mapping[Reason, int], examples: Mapping[Reason, Sequence[str]]) -> str:
-    """The reasons, the most frequent first, with the first few locations."""
-    ordered = sorted(counts.items(), key=lambda item: -item[1])
-    return "; ".join(f"{count} x {reason.value} (at {', '.join(examples[reason])})" for reason, count in ordered)
+def grouped_text(
+    counts: Mapping[Reason, int],
+    examples: Mapping[Reason, Sequence[str]],
+    details: Mapping[Reason, Sequence[str]] | None = None,
+) -> str:
+    """The reasons, the most frequent first, with the first few locations and fields."""
+    parts = []
+    for reason, count in sorted(counts.items(), key=lambda item: -item[1]):
+        fields = " | ".join((details or {}).get(reason, ()))
+        parts.append(f"{count} x {reason.value} (at {', '.join(examples[reason])}{fields and f': {fields}'})")
+    return "; ".join(parts)
 
 
 def _note(counts: dict[Reason, int], examples: dict[Reason, list[str]], reason: Reason, location: str) -> None:

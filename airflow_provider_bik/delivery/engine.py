@@ -44,7 +44,10 @@ REJECTED_WAIT = 5.0
 """Seconds that a rejected event waits for others: until it is written, a crash would make its event be decided anew."""
 
 PROGRESS_INTERVAL = 5.0
-"""Seconds between two calls of ``Delivery.progress``."""
+"""Seconds between two calls of ``Delivery.progress``, if nothing begins or ends."""
+
+TROUBLE_AFTER = 2.0
+"""Seconds without a definite answer after which there is trouble to tell of: a single failed request is none."""
 
 Send = Callable[[Sequence[bytes]], Awaitable[Answer]]
 """Sends the encoded events of one batch (1 to 100) in one request; never raises for what the network does."""
@@ -99,7 +102,9 @@ class _Engine:
     held_by_pacer: bool = field(init=False, default=False)
     began: float = field(init=False, default=0.0)
     rejected_written: float = field(init=False, default=0.0)
-    progress_made: tuple[float, int] = field(init=False, default=(0.0, 0))
+    retries: int = field(init=False, default=0)
+    progress_told: float = field(init=False, default=0.0)
+    trouble_told: bool = field(init=False, default=False)
     cancelled_at: float | None = field(init=False, default=None)
     failure: BikError | None = field(init=False, default=None)
     defect: BaseException | None = field(init=False, default=None)
@@ -124,8 +129,7 @@ class _Engine:
         self.lease = Lease(resumed_to=resume_from.leased_to, least=2 * sending.max_concurrency * sending.batch_size)
 
     async def run(self) -> DeliveryReport:
-        self.began = self.rejected_written = self._now()
-        self.progress_made = self.began, len(self.outcomes.settled)
+        self.began = self.rejected_written = self.progress_told = self._now()
         self.stop_order = asyncio.ensure_future(self.stopping.wait())
         try:
             while not self._finished():
@@ -135,6 +139,7 @@ class _Engine:
             raise
         finally:
             await self._wind_up()
+        self._tell_progress(is_last=True)
         if self.defect is not None:
             raise self.defect
         return self._report()
@@ -195,7 +200,7 @@ class _Engine:
         if self.outcomes.unwritten and self.writing is None and self.handler.stop is None:
             times.append(max(0.0, self.rejected_written + REJECTED_WAIT - now))
         if self.delivery.progress is not None:
-            times.append(max(0.0, self.progress_made[0] + PROGRESS_INTERVAL - now))
+            times.append(max(0.0, self._progress_due() - now))
         return min(times, default=None)
 
     def _start_requests(self) -> float | None:
@@ -220,6 +225,7 @@ class _Engine:
     def _start(self, batch: Batch, now: float) -> None:
         self.pacer.started(now)
         self.outcomes.counts.requests += 1
+        self.retries += batch.attempts > 0
         if batch.may_have_arrived or self.delivery.resume_from.everything_in_doubt:
             self.outcomes.counts.possible_duplicates.add_all(batch.positions())
         request = asyncio.ensure_future(self.send([ready.encoded.body for ready in batch.events]))
@@ -297,8 +303,7 @@ class _Engine:
         """They stay among the unwritten ones until they are written: whatever fails, none of them is forgotten."""
         events = list(self.outcomes.unwritten)
         self.rejected_written = self._now()
-        if not self.delivery.dry_run:
-            await self.delivery.rejected.write(events)
+        await self.delivery.rejected.write(events)
         self.outcomes.written(len(events))
         # Together with the counts, so that no checkpoint names a file whose events it does not count.
         self.rejected_files = list(self.delivery.rejected.files)
@@ -349,9 +354,7 @@ class _Engine:
                 self.outcomes.uncertain.add_all(batch.positions())
         await _abandon([*self.in_flight, *([] if self.reading is None else [self.reading])])
         self.in_flight.clear()
-        if self.delivery.dry_run:
-            self.outcomes.written(len(self.outcomes.unwritten))
-        elif self.intake.verified:
+        if self.intake.verified:
             await self._write_down_the_end()
         await _abandon(task for task in (self.saving, self.writing, self.stop_order) if task is not None)
 
@@ -365,7 +368,7 @@ class _Engine:
         if self.outcomes.unwritten and self.writing is None:
             self.writing = asyncio.ensure_future(self._write_rejected())
             await self._wait_for(self.writing, REJECTED_UNTIL)
-        if self.saving is None:
+        if self.saving is None and not self.delivery.dry_run:
             in_doubt = Intervals([*self.outcomes.uncertain, *self.intake.doubt]).without(self.outcomes.settled)
             self.saving = asyncio.ensure_future(self._save("stopped", in_doubt))
             await self._wait_for(self.saving, CHECKPOINT_UNTIL)
@@ -383,26 +386,39 @@ class _Engine:
                 return
             await asyncio.wait({task}, timeout=left)
 
+    def _progress_due(self) -> float:
+        """When to tell of progress: every few seconds, and at once when trouble begins or ends."""
+        due, handler = self.progress_told + PROGRESS_INTERVAL, self.handler
+        if self.trouble_told == (handler.trouble is not None):
+            return due
+        return min(due, handler.trouble_since + TROUBLE_AFTER) if handler.trouble else self.progress_told
+
     def _tell_progress_if_due(self) -> None:
-        now, (before, settled_before) = self._now(), self.progress_made
-        if self.delivery.progress is None or now < before + PROGRESS_INTERVAL:
+        if self.delivery.progress is not None and self._now() >= self._progress_due():
+            self._tell_progress()
+
+    def _tell_progress(self, *, is_last: bool = False) -> None:
+        if self.delivery.progress is None:
             return
-        settled, handler = len(self.outcomes.settled), self.handler
-        self.progress_made = now, settled
+        now, handler = self._now(), self.handler
+        has_trouble = handler.trouble is not None and now >= handler.trouble_since + TROUBLE_AFTER
+        kind: Literal["throttled", "failing"] = "throttled" if handler.trouble is AnswerClass.THROTTLED else "failing"
+        self.progress_told, self.trouble_told = now, has_trouble
         self.outcomes.counts.seconds = self._seconds()
-        trouble: Literal["throttled", "failing"] = (
-            "throttled" if handler.trouble is AnswerClass.THROTTLED else "failing"
-        )
         self.delivery.progress(
             Progress(
+                seconds=now - self.began,
                 counts=self.outcomes.counts.copy(),
                 read=self.intake.read,
-                settled=settled,
-                events_per_second=(settled - settled_before) / (now - before),
+                settled=len(self.outcomes.settled),
                 in_flight=len(self.in_flight),
                 retrying=sum(len(batch.events) for batch in handler.retry_queue),
-                trouble=trouble if handler.trouble else "",
-                trouble_seconds=now - handler.trouble_since if handler.trouble else 0.0,
+                answers=dict(handler.answers),
+                retries=self.retries,
+                trouble=kind if has_trouble else "",
+                trouble_seconds=now - handler.trouble_since if has_trouble else 0.0,
+                trouble_cause=handler.trouble_cause if has_trouble else "",
+                is_last=is_last,
             )
         )
 

@@ -219,7 +219,7 @@ class Outcomes:
         """The first events of `unwritten` are written down, and rejected from now on."""
         events, self.unwritten = self.unwritten[:number], self.unwritten[number:]
         for event in events:
-            self.counts.note_rejected(event.rejection.reason, event.event.location)
+            self.counts.note_rejected(event.rejection, event.event.location)
         self.settled.add_all(event.event.position for event in events)
 
 

@@ -32,6 +32,7 @@ class ReportDict(TypedDict):
     pipelines: dict[str, int]
     reasons: dict[str, int]
     examples: dict[str, list[str]]
+    details: dict[str, list[str]]
     possible_duplicates: int
     possible_duplicate_ranges: list[list[int]]
     resent_after_rejection: int
@@ -141,6 +142,7 @@ class DeliveryReport:
             "pipelines": {pipeline.value: count for pipeline, count in counts.pipelines.items()},
             "reasons": {reason.value: count for reason, count in sorted(counts.reasons.items())},
             "examples": _by_code(counts.examples),
+            "details": _by_code(counts.details),
             "possible_duplicates": len(counts.possible_duplicates),
             "possible_duplicate_ranges": ranges(counts.possible_duplicates),
             "resent_after_rejection": len(counts.resent_after_rejection),
@@ -186,8 +188,8 @@ class DeliveryReport:
         return f"{', '.join(parts)}; {counts.requests} requests in {counts.seconds:.1f} s"
 
     def reasons_text(self) -> str:
-        """The reasons, grouped and counted, with the first few locations; no values."""
-        return grouped_text(self.counts.reasons, self.counts.examples)
+        """The reasons, grouped and counted, with the first few locations and fields; no values."""
+        return grouped_text(self.counts.reasons, self.counts.examples, self.counts.details)
 
 
 def _by_code(examples: Mapping[Reason, list[str]]) -> dict[str, list[str]]:
@@ -246,7 +248,8 @@ def task_error(
         why = f": {report.stop_detail}" if report.stop_detail else ""
         return BikDeliveryIncompleteError(
             f"BIK at {host} did not confirm {len(report.unresolved)} of {report.read} events read{why}. {so_far} "
-            f"Positions without an outcome: {ranges(report.unresolved)[:FEW]}. A retry {retry}."
+            f"Positions without an outcome: {ranges(report.unresolved)[:FEW]}. A retry {retry}.",
+            retry_after=report.step_aside,
         )
     return _too_many(report, allowed, resumable=resumable)
 
@@ -262,12 +265,13 @@ def _too_many(report: DeliveryReport, allowed: int, *, resumable: bool) -> BikEr
     counts = f"{report.rejected} of {report.read} events were rejected, {allowed} allowed"
     reasons = report.reasons_text()
     if report.dry_run:
-        text = f"Dry run: {counts}. {reasons}. Nothing was sent. Fix the events, or allow more."
+        kept = f" They are in {report.rejected_path}." if report.rejected_path else ""
+        text = f"Dry run: {counts}. {reasons}.{kept} Nothing was sent. Fix the events, or allow more."
         return BikTooManyRejectedError(text)
     where = "They were not kept: set state_path to have them written to a rejected events file"
     if report.rejected_path:
         where = f"The rejected events file is {report.rejected_path}; fix its events and send that file on its own"
-    again = "sends nothing again" if resumable else "would send the confirmed events a second time"
+    again = "it sends no event a second time" if resumable else "it sends the confirmed events a second time"
     return BikTooManyRejectedError(
-        f"{counts}; all others were delivered. {reasons}. {where}. Running this task again {again}."
+        f"{counts}; all others were delivered. {reasons}. {where}. If this task runs again, {again}."
     )

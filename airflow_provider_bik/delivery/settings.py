@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from airflow_provider_bik.delivery.checkpoint import Checkpoint, CheckpointWriter, Counts, NoCheckpoints
 from airflow_provider_bik.delivery.intake import MAX_BATCH_SIZE, NoRejectedSink, RejectedSink
 from airflow_provider_bik.errors import BikConfigError
+
+if TYPE_CHECKING:
+    # What handles answers reads the settings.
+    from airflow_provider_bik.delivery.answers import AnswerClass
 
 __all__ = ["Delivery", "Progress", "Sending", "parse_max_rejected"]
 
@@ -96,27 +100,35 @@ def parse_max_rejected(value: object) -> int | Decimal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How a delivery is going, for a line in the log.
+    """How a delivery is going, for those who watch it.
 
     Attributes:
-        counts: A copy of the counters.
+        seconds: Since this try began to deliver.
+        counts: A copy of the counters, over all tries.
         read: Events read so far.
         settled: Events that are confirmed, rejected or skipped.
-        events_per_second: Events settled a second, since the progress before.
         in_flight: Requests that wait for their answer.
         retrying: Events that wait to be sent again.
+        answers: Answers of this try, by their class.
+        retries: Requests of this try whose events had been sent before in it.
         trouble: Whether BIK answers: empty if so, ``failing``, or ``throttled``.
         trouble_seconds: For how long there has been trouble.
+        trouble_cause: The latest answer that shows it, in safe words.
+        is_last: Whether delivery has ended, so that no other progress follows.
     """
 
+    seconds: float
     counts: Counts
     read: int
     settled: int
-    events_per_second: float
     in_flight: int
     retrying: int
+    answers: Mapping[AnswerClass, int] = field(default_factory=dict)
+    retries: int = 0
     trouble: Literal["", "failing", "throttled"] = ""
     trouble_seconds: float = 0.0
+    trouble_cause: str = ""
+    is_last: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,11 +137,12 @@ class Delivery:
 
     Args:
         sending: How events are sent.
-        dry_run: Read and count; send and write nothing.
+        dry_run: Read and count; send nothing, and write no checkpoint.
         rejected: Where rejected events go.
         checkpoints: Writes checkpoints.
         resume_from: The checkpoint of an earlier try, or a blank one.
-        progress: Called every few seconds, from the event loop; it must not block.
+        progress: Called every few seconds, when trouble begins or ends, and once at the end; from the event loop, so it
+            must neither block nor raise.
     """
 
     sending: Sending = field(default_factory=Sending)

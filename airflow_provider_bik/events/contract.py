@@ -145,7 +145,7 @@ class Contract:
         dropped_nulls = 0
         properties = event.event_properties
         if self.hints is not None:
-            self.hints.look(_properties(properties))
+            self.hints.look(event.event_name, _properties(properties))
         if not properties or type(event) is not _PlainFields or holds_null(properties.values(), self._nulls):
             values = ValueReader(self._timezone, self._null_values)
             event.event_properties = values.convert(_properties(properties), "eventProperties")

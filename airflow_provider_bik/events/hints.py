@@ -5,12 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import tzinfo
+from difflib import get_close_matches
 
 import msgspec
 
 from airflow_provider_bik.events.values import is_null
 
-__all__ = ["Hints"]
+__all__ = ["KNOWN_EVENTS", "Hints"]
+
+KNOWN_EVENTS = ("abandonedCartCreated", "catalogViewed", "customerCreated", "ordered", "purchasedAProduct")
+"""From BIK's documentation and samples; its account manager has the full list. Another name may be right: it is worth a
+hint, never a rejection."""
 
 _LOOKED_AT = 1000
 """Events whose properties are looked at; a hint is no proof."""
@@ -38,6 +43,7 @@ class Hints:
         self._null: set[str] = set()
         self._other: set[str] = set()
         self._json: set[str] = set()
+        self._event_names: set[str] = set()
 
     def note_zone(self, zone: tzinfo) -> None:
         """A time was read that says no zone, and taken for one of this zone."""
@@ -46,11 +52,13 @@ class Hints:
             self._zones.add(name)
             self._say(f"There are times that say no zone. They are taken for times in {name}, as timezone says.")
 
-    def look(self, properties: Mapping[object, object]) -> None:
-        """Look at the properties of an event as they were read; of those after the first hundreds, at none."""
+    def look(self, event_name: str, properties: Mapping[object, object]) -> None:
+        """Look at the name and the properties of an event as they were read; of those after the first hundreds, not."""
         if not self._left:
             return
         self._left -= 1
+        if event_name not in KNOWN_EVENTS:
+            self._event_names.add(event_name)
         for name, value in properties.items():
             if isinstance(name, str) and name not in self._other and len(self._null) < _MOST_PROPERTIES:
                 self._kind_of(value).add(name)
@@ -60,6 +68,8 @@ class Hints:
     def conclude(self) -> None:
         """The input has ended, or enough of it was seen: say what its properties have shown."""
         self._left = 0
+        if unknown := sorted(filter(_is_name, self._event_names)):
+            self._say(_unknown_event(unknown[0]))
         if whole := sorted((self._whole & self._null) - self._other - self._json):
             self._say(
                 f"{_named(whole)}: whole numbers as floats, such as 7.0, beside nulls. If these are ids, which a gap "
@@ -70,7 +80,7 @@ class Hints:
                 f"{_named(texts)}: text that is JSON, and goes out as text. If BIK is to get what it says, take it by "
                 "a Column with cast='json'."
             )
-        self._whole, self._null, self._other, self._json = set(), set(), set(), set()
+        self._whole, self._null, self._other, self._json, self._event_names = set(), set(), set(), set(), set()
 
     def _kind_of(self, value: object) -> set[str]:
         if isinstance(value, str):
@@ -96,6 +106,19 @@ def _is_json(text: str) -> bool:
 
 def _named(names: Iterable[str]) -> str:
     """Names of properties; what does not look like a name may be somebody's data."""
-    fit = [repr(name) for name in names if len(name) <= _LONGEST_NAME and name.replace(" ", "_").isidentifier()]
+    fit = [repr(name) for name in names if _is_name(name)]
     shown = ", ".join(fit[:_MOST_NAMED]) or "with a name that is not shown"
     return f"Property {shown}" + (" and others" if len(fit) > _MOST_NAMED else "")
+
+
+def _is_name(text: str) -> bool:
+    return len(text) <= _LONGEST_NAME and text.replace(" ", "_").isidentifier()
+
+
+def _unknown_event(name: str) -> str:
+    nearest = get_close_matches(name, KNOWN_EVENTS, n=1)
+    meant = f" The nearest of these is {nearest[0]!r}." if nearest else ""
+    return (
+        f"The event name {name!r} is none of those that BIK's public documentation shows.{meant} If BIK has given you "
+        "this name, all is well."
+    )

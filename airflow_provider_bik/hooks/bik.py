@@ -16,12 +16,14 @@ from typing import Any, NoReturn, Protocol, cast
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from airflow.providers.common.compat.sdk import mask_secret
+from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, mask_secret
 from airflow.providers.http.hooks.http import HttpHook
 from requests import PreparedRequest, Response, Session
 from requests.adapters import HTTPAdapter
 from requests.auth import HTTPBasicAuth
 
+from airflow_provider_bik.assets import asset_uri
 from airflow_provider_bik.client import BikClient, ClientSettings, Credentials
 from airflow_provider_bik.delivery import (
     Answer,
@@ -89,11 +91,23 @@ class BikHook(HttpHook):
             BikConfigError: A field of the Connection is missing or wrong.
         """
         if self._settings is None:
-            self._settings = client_settings(cast("ConnectionLike", self.get_connection(self.bik_conn_id)))
-            credentials = self._settings.credentials
-            for secret in (credentials.key, credentials.secret, credentials.token, self._settings.proxy or ""):
-                mask_secret(secret)
+            self._settings = self._read_settings()
         return self._settings
+
+    def _read_settings(self, shown: str | None = None) -> ClientSettings:
+        try:
+            connection = self.get_connection(self.bik_conn_id)
+        except AirflowNotFoundException as error:
+            message = (
+                f"There is no Connection {self.bik_conn_id!r}. Add one of the type bik, or fix bik_conn_id. Nothing "
+                "was sent."
+            )
+            raise BikConfigError(message) from error
+        settings = client_settings(cast("ConnectionLike", connection), shown)
+        credentials = settings.credentials
+        for secret in (credentials.key, credentials.secret, credentials.token, settings.proxy or ""):
+            mask_secret(secret)
+        return settings
 
     @property
     def host(self) -> str:
@@ -207,7 +221,12 @@ class BikHook(HttpHook):
                     stopping=signal.event(),
                 )
 
-        return run(work(), interrupted=signal.press)
+        report = run(work(), interrupted=signal.press)
+        collector = get_hook_lineage_collector()  # type: ignore[no-untyped-call]
+        for pipeline, number in report.counts.pipelines.items():
+            if number and not report.dry_run:
+                collector.add_output_asset(context=self, uri=asset_uri(self.host, pipeline.value))
+        return report
 
     def _events(
         self, events: object, pipeline: str | PipelineRule, reading: Reading | None, mapping: EventMapping | None
@@ -226,27 +245,12 @@ class BikHook(HttpHook):
             Whether it works, and a sentence for the person at the connection form.
         """
         try:
-            settings = self.settings
-            if settings.app_id is None:
-                return False, (
-                    "Not checked: BIK's credential check needs your appId. Add the extra app_id and test again; "
-                    "events can be sent without it."
-                )
+            # Airflow tests a Connection under an id that it has made up.
+            settings = self._settings = self._read_settings("The Connection")
             answer = run(_check(settings))
         except BikError as error:
             return False, error.message
-        match answer.means:
-            case AnswerClass.CONFIRMED:
-                return True, "BIK accepts this API key and secret for this app_id."
-            case AnswerClass.FATAL:
-                return False, f"{answer.cause}. {answer.advice}"
-            case AnswerClass.REJECTED_BY_BIK:
-                text = (
-                    f"BIK rejected the check ({answer.cause}). Check API key, API secret and app_id; they must belong "
-                )
-                return False, text + "together."
-            case _:
-                return False, f"BIK did not answer clearly ({answer.cause}). Try again later."
+        return _verdict(answer, f"BIK at {self.host}", has_app_id=settings.app_id is not None)
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
@@ -286,6 +290,29 @@ async def _check(settings: ClientSettings) -> Answer:
         return await client.check_credentials()
 
 
+def _verdict(answer: Answer, where: str, *, has_app_id: bool) -> tuple[bool, str]:  # noqa: PLR0911 - one for each kind
+    """What the credential check says, for the person at the connection form."""
+    match answer.means:
+        case AnswerClass.NOT_SENT | AnswerClass.FATAL if answer.status is None:
+            return False, f"{where} cannot be reached: {answer.cause}. {answer.advice}"
+        case AnswerClass.UNKNOWN if answer.status is None:
+            return False, f"{where} has not answered: {answer.cause}. Try again later."
+        case AnswerClass.CONFIRMED | AnswerClass.REJECTED_BY_BIK if not has_app_id:
+            return True, (
+                f"{where} can be reached, and the fields have the right form. API key and secret are not checked: "
+                "BIK's check needs your appId, the extra app_id. Events can be sent without it."
+            )
+        case AnswerClass.CONFIRMED:
+            return True, "BIK accepts this API key and secret for this app_id."
+        case AnswerClass.FATAL:
+            return False, f"{answer.cause}. {answer.advice}"
+        case AnswerClass.REJECTED_BY_BIK:
+            text = f"{where} rejected the check ({answer.cause}). Check API key, API secret and app_id; they must "
+            return False, text + "belong together."
+        case _:
+            return False, f"{where} did not answer clearly ({answer.cause}). Try again later."
+
+
 class ConnectionLike(Protocol):
     """What is read of an Airflow Connection, whichever of Airflow's classes it is."""
 
@@ -302,8 +329,12 @@ class ConnectionLike(Protocol):
         """The extras."""
 
 
-def client_settings(connection: ConnectionLike) -> ClientSettings:
+def client_settings(connection: ConnectionLike, shown: str | None = None) -> ClientSettings:
     """Read a Connection.
+
+    Args:
+        connection: As Airflow has it.
+        shown: What it is called in messages; by default ``Connection`` and its id.
 
     Raises:
         BikConfigError: A field is missing or wrong; the text names the Connection and the field, never a secret.
@@ -324,7 +355,8 @@ def client_settings(connection: ConnectionLike) -> ClientSettings:
             verify=_verify(extras, loopback=loopback),
         )
     except BikConfigError as error:
-        message = f"Connection {connection.conn_id!r} {error.message}. Nothing was sent; fix the Connection first."
+        name = shown or f"Connection {connection.conn_id!r}"
+        message = f"{name} {error.message}. Nothing was sent; fix the Connection first."
         raise BikConfigError(message) from None
 
 
@@ -350,8 +382,8 @@ def _credentials(connection: ConnectionLike) -> Credentials:
     if key and secret:
         if ":" in key:
             _fail(
-                "has a colon in the API key (login), which HTTP Basic cannot carry; an AUTH_TOKEN goes into the "
-                "password"
+                "has a colon in the API key (login), which HTTP Basic cannot carry; an AUTH_TOKEN goes into the API "
+                "secret (password), and the key stays empty"
             )
         return Credentials(key=key, secret=secret)
     if key:
@@ -359,7 +391,9 @@ def _credentials(connection: ConnectionLike) -> Credentials:
     if not secret:
         _fail("has no API key (login) and no API secret (password); both are in BIK's developer portal")
     if (credentials := Credentials.from_token(secret)) is None:
-        _fail("has no API key (login), and its password is not an AUTH_TOKEN (base64 of key:secret) either")
+        _fail(
+            "has no API key (login), and its API secret (password) is not an AUTH_TOKEN (base64 of key:secret) either"
+        )
     return credentials
 
 
@@ -386,6 +420,8 @@ def _base_url(connection: ConnectionLike) -> tuple[str, bool]:
     loopback = _is_loopback(name or "")
     if parts.scheme == "http" and not loopback:
         _fail("asks for plain http, which is taken for a literal loopback address such as http://127.0.0.1:8787 only")
+    if connection.port and parts.port and connection.port != parts.port:
+        _fail(f"has two ports: {parts.port} in its host and {connection.port} in the field Port. Give one of them")
     shown = f"[{name}]" if ":" in (name or "") else name
     return f"{parts.scheme}://{shown}" + (f":{port}" if port else ""), loopback
 

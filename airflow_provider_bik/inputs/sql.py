@@ -12,7 +12,7 @@ from datetime import date, time
 from typing import Any, TypeVar
 
 import msgspec
-from airflow.providers.common.compat.sdk import BaseHook
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 from airflow.providers.common.sql.hooks.sql import DbApiHook
 
 from airflow_provider_bik.errors import BikConfigError, BikDatabaseError, BikDeliveryIncompleteError, BikError
@@ -41,9 +41,14 @@ def database_hook(conn_id: str) -> DbApiHook:
     """The hook of a Connection.
 
     Raises:
-        BikConfigError: It is no Connection of a database.
+        BikConfigError: There is no such Connection, or it is not one of a database.
     """
-    hook = BaseHook.get_connection(conn_id).get_hook()  # type: ignore[no-untyped-call]
+    try:
+        connection = BaseHook.get_connection(conn_id)
+    except AirflowNotFoundException as error:
+        message = f"There is no Connection {conn_id!r}. Add that of the database, or fix conn_id. Nothing was sent."
+        raise BikConfigError(message) from error
+    hook = connection.get_hook()  # type: ignore[no-untyped-call]
     if not isinstance(hook, DbApiHook):
         message = (
             f"conn_id {conn_id!r} leads to a {type(hook).__name__}, which is no DbApiHook, so it cannot run a query. "

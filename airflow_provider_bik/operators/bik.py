@@ -16,7 +16,12 @@ from airflow_provider_bik.hooks.bik import BikHook
 from airflow_provider_bik.inputs.airflow2_xcom import materialize
 from airflow_provider_bik.operators.delivering import Delivering, Ended, add_reports
 from airflow_provider_bik.operators.inputs import EventsInput, Input, check_default_args, unwrap, wrap, wrap_in_partial
-from airflow_provider_bik.operators.task_instance import TaskRun, for_airflow, state_folder, step_aside
+from airflow_provider_bik.operators.links import LINKS, push_links
+from airflow_provider_bik.operators.outlets import Delivered as DeliveredOutlet
+from airflow_provider_bik.operators.outlets import tell_assets
+from airflow_provider_bik.operators.retries import for_airflow, set_retry_policy
+from airflow_provider_bik.operators.task_instance import TaskRun, state_folder, step_aside
+from airflow_provider_bik.state.coverage import Piece
 from airflow_provider_bik.state.record import Delivered, IfDelivered
 from airflow_provider_bik.threads import StopSignal
 from airflow_provider_bik.windows import Window
@@ -82,6 +87,7 @@ class BikSendEventsOperator(BaseOperator):
         "dry_run",
     )
     ui_color = "#e8f4ec"
+    operator_extra_links = LINKS
 
     def __init__(  # noqa: PLR0913 - each is one decision of the user
         self,
@@ -101,6 +107,7 @@ class BikSendEventsOperator(BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        set_retry_policy(self)
         self.events = events
         self.mapping = None if mapping is None else EventMapping.of(mapping)
         self.pipeline = pipeline
@@ -115,6 +122,7 @@ class BikSendEventsOperator(BaseOperator):
         # It hides a method of that name, which only `airflow tasks test --dry-run` calls, to render templates.
         self.dry_run = dry_run  # type: ignore[assignment,method-assign]
         self._stopping = StopSignal()
+        self._delivered: DeliveredOutlet | None = None
         self._check()
 
     @classmethod
@@ -164,11 +172,25 @@ class BikSendEventsOperator(BaseOperator):
         """Deliver, then say how it ended."""
         # A signal that has stopped an earlier try is not for this one.
         self._stopping = StopSignal()
+        push_links(context)
         try:
             task = TaskRun(context, task_id=self.task_id, zone=self.reading.zone, folder=state_folder(self.state_path))
-            return self._deliver_all(context, task)
+            report = self._deliver_all(context, task)
+            self._tell(context, report)
         except BikError as error:
-            raise for_airflow(error) from error
+            raise for_airflow(error) from None
+        return report
+
+    def _tell(self, context: Context, report: ReportDict) -> None:
+        """Let those downstream know what has arrived."""
+        window = None if self.window is None else Window.of(self.window).text(self.reading.zone)
+        name = str(self.stream or self._rule(context).mode)
+        self._delivered = DeliveredOutlet(host=BikHook(self.bik_conn_id).host, name=name, window=window, report=report)
+        tell_assets(context, self.outlets, self._delivered)
+
+    def get_openlineage_facets_on_complete(self, task_instance: object) -> Any:  # noqa: ANN401, ARG002 - OpenLineage's
+        """What the task has delivered, for OpenLineage; its provider calls this."""
+        return None if self._delivered is None else self._delivered.lineage()
 
     def on_kill(self) -> None:
         """End in order: no new requests, a last checkpoint, within a few seconds."""
@@ -190,6 +212,7 @@ class BikSendEventsOperator(BaseOperator):
         return rule.for_backfill() if is_backfill else rule
 
     def _deliver_all(self, context: Context, task: TaskRun) -> ReportDict:
+        stream = None if self.stream is None else str(self.stream)
         delivering = Delivering(
             task=task,
             hook=BikHook(self.bik_conn_id),
@@ -204,14 +227,15 @@ class BikSendEventsOperator(BaseOperator):
             if_delivered=self._policy(),
             max_rejected=self.max_rejected,
             stopping=self._stopping,
+            stream=stream or "",
         )
-        stream = None if self.stream is None else str(self.stream)
         window = None if self.window is None else Window.of(self.window)
         if _truth(self.dry_run):
             return self._ended(context, delivering.try_dry(window))
         pieces, reports = delivering.pieces(stream, window), []
         if isinstance(pieces, Delivered):
             self.log.warning("Everything was delivered before, by %s; nothing is sent.", pieces.by)
+            delivering.show_delivered(Piece(window=window, folder=None, delivery=f"stream {stream}"))
             return cast("ReportDict", pieces.report)
         for piece in pieces:
             ended = delivering.deliver(piece)

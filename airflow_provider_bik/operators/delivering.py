@@ -6,10 +6,21 @@ import logging
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, cast
 
-from airflow_provider_bik.delivery import Delivery, DeliveryReport, NoRejectedSink, ReportDict, Sending, task_error
-from airflow_provider_bik.delivery.checkpoint import Checkpoint
+from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+from airflow_provider_bik.delivery import (
+    Delivery,
+    DeliveryReport,
+    NoRejectedSink,
+    ReportDict,
+    Sending,
+    StopReason,
+    task_error,
+)
+from airflow_provider_bik.delivery.checkpoint import Checkpoint, Intervals
 from airflow_provider_bik.errors import (
     BikConfigError,
     BikError,
@@ -22,11 +33,14 @@ from airflow_provider_bik.errors import (
 from airflow_provider_bik.events import Encoder
 from airflow_provider_bik.hooks.bik import BikHook
 from airflow_provider_bik.operators.inputs import Input
+from airflow_provider_bik.operators.metrics import DeliveryMetrics
 from airflow_provider_bik.operators.task_instance import TaskRun
+from airflow_provider_bik.operators.watching import Watch
 from airflow_provider_bik.state.coverage import Piece, Stream
+from airflow_provider_bik.state.progress import DeliveryProgress, State
 from airflow_provider_bik.state.record import Delivered, DeliveryRecord, IfDelivered, OpenGeneration, tidy
-from airflow_provider_bik.state.rejected_file import RejectedFile
-from airflow_provider_bik.state.storage import safe_name
+from airflow_provider_bik.state.rejected_file import REJECTED, RejectedFile
+from airflow_provider_bik.state.storage import safe_name, shown_path
 from airflow_provider_bik.threads import StopSignal
 from airflow_provider_bik.windows import Window
 
@@ -51,6 +65,15 @@ class Ended:
     step_aside: float | None = None
     pauses: int = 0
 
+    @property
+    def state(self) -> State:
+        """The same in a word."""
+        if self.step_aside is not None:
+            return "stepped_aside"
+        if self.report["stopped_by"] == StopReason.CANCELLED:
+            return "stopped"
+        return "delivered" if self.error is None else "failed"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivering:
@@ -65,6 +88,7 @@ class Delivering:
         if_delivered: What happens to what was delivered before.
         max_rejected: How many rejected events still count as success.
         stopping: Ends delivery in order.
+        stream: The name of the stream; empty if there is none.
     """
 
     task: TaskRun
@@ -75,13 +99,32 @@ class Delivering:
     if_delivered: IfDelivered
     max_rejected: float
     stopping: StopSignal
+    stream: str = ""
 
     def try_dry(self, window: Window | None) -> Ended:
-        """Read and check everything, send and write nothing."""
+        """Read and check everything, and send nothing; rejected events are kept apart from those of deliveries."""
         log.info("Dry run for BIK at %s, pipeline %s: nothing is sent.", self.hook.host, self._mode)
-        delivery = Delivery(sending=self.sending, dry_run=True)
-        report = self.hook.deliver(self.given.open(None, window, self.encoder), delivery, stopping=self.stopping)
-        return self._ended(report, resumable=False)
+        piece = Piece(window=window, folder=None, delivery=f"a dry run of the task {self.task.attempt.run}")
+        with self._watching(piece, None, Checkpoint(), dry_run=True) as watch:
+            events = self.given.open(None, window, self.encoder)
+            watch.opened(self.given.total(None, self.encoder))
+            rejected = self._rejected_of_dry_run()
+            delivery = Delivery(sending=self.sending, dry_run=True, rejected=rejected, progress=watch.tell)
+            report = self.hook.deliver(events, delivery, stopping=self.stopping)
+            if isinstance(rejected, RejectedFile):
+                report = replace(report, rejected_path=rejected.join())
+                rejected.remove_parts()
+            ended = self._ended(report, resumable=False)
+            watch.end(ended.state, rejected_path=_shown(ended.report["rejected_path"]))
+        return ended
+
+    def _rejected_of_dry_run(self) -> RejectedFile | NoRejectedSink:
+        """Where they go: those of the dry run before are replaced."""
+        folder = self.task.dry_run_folder()
+        if folder is None:
+            return NoRejectedSink()
+        folder.remove([REJECTED])
+        return RejectedFile(folder, self.task.attempt.owner, self.task.attempt.zone)
 
     def pieces(self, stream: str | None, window: Window | None) -> Sequence[Piece] | Delivered:
         """What of the stream and its window is to be delivered; without a stream, what this task instance has.
@@ -117,7 +160,8 @@ class Delivering:
                 "delivered, and no run would send them. Nothing was sent. Retry after the end, or give a window that "
                 "is over."
             )
-            raise BikWindowNotOverError(message)
+            left = (window.end - task.attempt.now).total_seconds()
+            raise BikWindowNotOverError(message, retry_after=left)
         return found.windows(window, self.if_delivered, can_trim=self.given.can_trim)
 
     def deliver(self, piece: Piece) -> Ended:
@@ -137,6 +181,7 @@ class Delivering:
         began = record.begin(self.if_delivered, everything_in_doubt=in_doubt, grows=self.given.grows)
         if isinstance(began, Delivered):
             log.warning("%s was delivered before%s; nothing is sent.", piece.delivery, began.by and f", by {began.by}")
+            self.show_delivered(piece)
             return Ended(report=cast("ReportDict", began.report))
         self.task.note_record(piece.folder, kept_here=piece.folder is None)
         self._check_hold(piece, in_doubt=began.generation.everything_in_doubt)
@@ -175,11 +220,45 @@ class Delivering:
                 )
             delivery = replace(delivery, checkpoints=generation, rejected=rejected)
         log.info("Sending events to BIK at %s, pipeline %s.", self.hook.host, self._mode)
-        events = self.given.open(generation, piece.window, encoder)
-        report = self.hook.deliver(events, delivery, stopping=self.stopping)
-        if isinstance(report.failure, BikInputChangedError):
-            raise report.failure
-        return self._conclude(report, generation, piece, rejected)
+        with self._watching(piece, generation, resume_from) as watch:
+            events = self.given.open(generation, piece.window, encoder)
+            watch.opened(self.given.total(generation, encoder))
+            report = self.hook.deliver(events, replace(delivery, progress=watch.tell), stopping=self.stopping)
+            if isinstance(report.failure, BikInputChangedError):
+                raise report.failure
+            ended = self._conclude(report, generation, piece, rejected)
+            watch.end(ended.state, rejected_path=_shown(ended.report["rejected_path"]))
+        return ended
+
+    def show_delivered(self, piece: Piece) -> None:
+        """Let those who look see that nothing is sent, for an earlier run has delivered it."""
+        with self._watching(piece, None, Checkpoint()) as watch:
+            watch.end("already_delivered", note="Everything was delivered before; nothing was sent.")
+
+    def _watching(
+        self, piece: Piece, generation: OpenGeneration | None, resume_from: Checkpoint, *, dry_run: bool = False
+    ) -> Watch:
+        """Follows what is delivered now; a dry run has no metrics."""
+        zone = self.task.attempt.zone
+        base = DeliveryProgress(
+            stream=self.stream,
+            window=None if piece.window is None else piece.window.text(zone).split("/"),
+            zone=str(zone),
+            delivery=piece.delivery,
+            host=self.hook.host,
+            mode=self._mode,
+            dry_run=dry_run,
+            record_path=None if piece.folder is None else str(piece.folder),
+            generation=None if generation is None else generation.generation.id,
+        )
+        return Watch(
+            base,
+            clock=lambda: datetime.now(zone),
+            settled=len(Intervals(resume_from.settled)),
+            store=self.task.store,
+            one_at_a_time=self.task.one_at_a_time,
+            metrics=None if dry_run else DeliveryMetrics(before=resume_from.counts.copy(), tags=self.task.tags),
+        )
 
     def _prepare(self, generation: OpenGeneration, piece: Piece) -> None:
         """Say what is in doubt, and look for others before the first event is sent."""
@@ -194,7 +273,6 @@ class Delivering:
             generation.before_first_lease = lambda: stream.check_alone(piece)
         if generation.resume_from.note:
             log.info("Going on from a checkpoint: %s", generation.resume_from.note)
-        generation.progress = lambda checkpoint: self.task.note_progress(checkpoint.note)
 
     def _conclude(
         self,
@@ -234,8 +312,10 @@ class Delivering:
         for warning in report.counts.warnings(dry_run=report.dry_run):
             log.warning("%s", warning)
         if error is None and report.rejected:
-            kept = f" They are in {report.rejected_path}" if report.rejected_path else ""
-            log.warning("Rejected, as allowed: %s.%s", report.reasons_text(), kept)
+            log.warning("Rejected, as allowed: %s.", report.reasons_text())
+        if report.rejected_path:
+            # On a line of its own, for Airflow does not wrap long ones.
+            log.warning("The rejected events: %s", report.rejected_path)
         step_aside = report.step_aside if resumable else None
         return Ended(report=report.as_dict(), error=error, step_aside=step_aside)
 
@@ -303,6 +383,10 @@ def _sum(first: Any, second: Any) -> Any:  # noqa: ANN401 - the values of a repo
             return first + second
         case _:
             return first if first == second else None
+
+
+def _shown(path: str | None) -> str | None:
+    return None if path is None else shown_path(ObjectStoragePath(path))
 
 
 def _is_settled(report: DeliveryReport) -> bool:

@@ -15,6 +15,7 @@ from airflow_provider_bik.events.encoder import Encoder
 from airflow_provider_bik.events.item import InputEvent
 from airflow_provider_bik.events.reading import Reading
 from airflow_provider_bik.inputs import read_items
+from airflow_provider_bik.inputs.frames import is_frame
 from airflow_provider_bik.inputs.paths import what_is_no_path
 from airflow_provider_bik.state.record import OpenGeneration
 from airflow_provider_bik.windows import Window
@@ -53,6 +54,9 @@ class Input(Protocol):
             BikInputChangedError: An earlier try has sent from another input.
         """
 
+    def total(self, generation: OpenGeneration | None, encoder: Encoder) -> int | None:
+        """How many events it gives, once it is open; None if nobody knows before it is read."""
+
     def conclude(self, generation: OpenGeneration) -> None:
         """The generation is delivered: nothing of the input is needed any more."""
 
@@ -76,6 +80,17 @@ class EventsInput:
     def open(self, generation: OpenGeneration | None, window: Window | None, encoder: Encoder) -> Iterator[InputEvent]:  # noqa: ARG002 - as the protocol has it
         """As `Input.open`."""
         return encoder.encode_all(read_items(self.events, self.reading, encoder.columns_check))
+
+    def total(self, generation: OpenGeneration | None, encoder: Encoder) -> int | None:  # noqa: ARG002 - as above
+        """As `Input.total`: known of a list of events or rows, and of a table."""
+        events = self.events
+        if encoder.mapping is not None and encoder.mapping.group_by is not None:
+            return None
+        if is_frame(events) and isinstance(events, Sized):
+            return len(events)
+        if isinstance(events, list | tuple) and all(type(event) is dict for event in events):
+            return len(events)
+        return None
 
     def conclude(self, generation: OpenGeneration) -> None:
         """There is nothing to remove."""

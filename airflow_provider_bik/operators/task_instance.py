@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import logging
 import socket
+import sys
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
 import pendulum
 from airflow.exceptions import AirflowRescheduleException
-from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, BaseOperator, conf
+from airflow.providers.common.compat.sdk import BaseOperator, conf
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 
-from airflow_provider_bik.errors import BikConfigError, BikDeliveryIncompleteError, BikError, BikRecordError
+from airflow_provider_bik.errors import BikConfigError, BikDeliveryIncompleteError, BikRecordError
 from airflow_provider_bik.state.record import RECORD, Attempt, DeliveryRecord
 from airflow_provider_bik.state.storage import Folder, TaskStateStore, safe_name
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-__all__ = ["TaskRun", "for_airflow", "state_folder", "step_aside"]
+__all__ = ["TaskRun", "state_folder", "step_aside"]
 
 MOST_PAUSES = 24
 """How often one generation may step aside before the task fails."""
@@ -28,8 +29,8 @@ MOST_PAUSES = 24
 POINTER = "record_at"
 """The key under which the task state store names the folders of the records, for a try on another worker."""
 
-PROGRESS = "progress"
-"""The key under which it says how far the delivery has come."""
+RECORD_AT = "bik_record"
+"""The key of the XCom that names the folder of the record while the task runs, where there is no such store."""
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +90,13 @@ class TaskRun:
         dag_run = context.get("dag_run")
         self.folder = folder
         nested = () if task_id == ti.task_id else (task_id,)
+        # Mapped task instances run side by side.
+        self._task = (
+            str(ti.dag_id),
+            str(ti.task_id),
+            *nested,
+            *([_index(ti.map_index)] if _index(ti.map_index) else []),
+        )
         self._identity = (ti.dag_id, ti.task_id, *nested, f"{ti.run_id}{_index(ti.map_index)}")
         self.attempt = Attempt(
             run=" ".join(self._identity),
@@ -98,6 +106,7 @@ class TaskRun:
             now=datetime.now(UTC),
             zone=zone,
         )
+        self.tags = {"dag_id": str(ti.dag_id), "task_id": str(ti.task_id)}
         self._is_later_try = int(getattr(ti, "try_number", 1) or 1) > 1
         self._context = context
         accessor = context.get("task_state_store")
@@ -111,6 +120,21 @@ class TaskRun:
         for part in self._identity:
             folder = folder.folder(safe_name(part))
         return folder
+
+    def dry_run_folder(self) -> Folder | None:
+        """The folder for what dry runs of this task leave, whatever the run."""
+        if self.folder is None:
+            return None
+        folder = self.folder.folder("dry-runs")
+        for part in self._task:
+            folder = folder.folder(safe_name(part))
+        return folder
+
+    @property
+    def one_at_a_time(self) -> bool:
+        """Whether only one thread at a time may talk to Airflow: so it is in ``dag.test()``, but not in a worker."""
+        module = sys.modules.get("airflow.sdk.execution_time.task_runner")
+        return hasattr(getattr(module, "SUPERVISOR_COMMS", None), "supervisor")
 
     @property
     def has_earlier_run(self) -> bool:
@@ -160,6 +184,8 @@ class TaskRun:
             kept_here: Whether it is in the task state store.
         """
         if self.store is None:
+            if folder is not None:
+                self._context["ti"].xcom_push(key=RECORD_AT, value=folder.path)
             return
         before = self._pointer()
         known = before.folders if before else []
@@ -175,15 +201,6 @@ class TaskRun:
             kept_here=kept_here,
         )
         self.store.write(POINTER, [msgspec.json.encode(pointer)])
-
-    def note_progress(self, note: str) -> None:
-        """Show in Airflow how far the delivery has come. That it cannot be shown is no reason to stop."""
-        if self.store is None:
-            return
-        try:
-            self.store.write(PROGRESS, [msgspec.json.encode({"note": note})])
-        except BikError as error:
-            log.warning("%s", error.message)
 
     def _pointer(self) -> _Pointer | None:
         found = self.store.read(POINTER) if self.store else None
@@ -216,7 +233,7 @@ def step_aside(operator: BaseOperator, seconds: float, *, pauses: int) -> NoRetu
             f"BIK has asked for a long pause {pauses + 1} times in this delivery. Ask BIK why; a retry is safe: it "
             "goes on from the checkpoint."
         )
-        raise BikDeliveryIncompleteError(message)
+        raise BikDeliveryIncompleteError(message, retry_after=seconds)
     moment = datetime.now(UTC) + timedelta(seconds=seconds)
     log.info("BIK asks for a pause of %.0f s. Stepping aside until %s.", seconds, moment.isoformat(timespec="seconds"))
     if AIRFLOW_V_3_0_PLUS:
@@ -227,11 +244,6 @@ def step_aside(operator: BaseOperator, seconds: float, *, pauses: int) -> NoRetu
     trigger = temporal.DateTimeTrigger(moment=pendulum.instance(moment))  # noqa: AIR312 - Airflow below 3 only
     operator.defer(trigger=trigger, method_name="execute_after_pause")
     raise AssertionError
-
-
-def for_airflow(error: BikError) -> AirflowException:
-    """The error as Airflow must see it to retry, or not to."""
-    return (AirflowException if error.retry_can_help else AirflowFailException)(error.message)
 
 
 def _out_of_reach(pointer: _Pointer, folder: Folder, why: str) -> BikRecordError:

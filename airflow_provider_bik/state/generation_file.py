@@ -8,7 +8,6 @@ says what the file is. Being written whole or not at all, and checked by gzip's 
 from __future__ import annotations
 
 import zlib
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, tzinfo
 from itertools import chain
@@ -95,6 +94,7 @@ class GenerationFile:
 
     Attributes:
         end: What `write` was given as ``end``, once `read` has given all events; None if it was given nothing.
+        total: How many events it holds, once `write` or `fingerprint` has gone through it.
     """
 
     def __init__(self, folder: Folder, generation: str, zone: tzinfo = UTC) -> None:
@@ -102,6 +102,7 @@ class GenerationFile:
         self._generation = generation
         self._zone = zone
         self.end: bytes | None = None
+        self.total: int | None = None
 
     def fingerprint(self) -> str | None:
         """What the file's events were shaped by; None if there is no whole file of this generation.
@@ -114,8 +115,9 @@ class GenerationFile:
         try:
             with self._folder.open(INPUT) as file:
                 texts = _texts(file)
-                header = msgspec.json.decode(next(texts, b"").partition(b"\n")[0], type=_Header)
-                deque(texts, maxlen=0)
+                first, _, text = next(texts, b"").partition(b"\n")
+                header = msgspec.json.decode(first, type=_Header)
+                self.total = _events_in(chain([text], texts))
         except (FileNotFoundError, zlib.error, msgspec.DecodeError):
             return None
         return header.fingerprint if header.generation == self._generation and header.version == _VERSION else None
@@ -136,8 +138,10 @@ class GenerationFile:
         header = _Header(version=_VERSION, generation=self._generation, fingerprint=fingerprint)
 
         def lines() -> Iterator[_Line]:
-            for event in events:
+            total = 0
+            for total, event in enumerate(events, start=1):  # noqa: B007 - the last number counts
                 yield _line(event, self._zone)
+            self.total = total
             if (known := end()) is not None:
                 yield _End(end=msgspec.Raw(known))
 
@@ -235,6 +239,15 @@ def _event(position: int, line: _Sent | _Rejected | _Skipped) -> InputEvent:
         is_row=line.is_row,
         attempts=line.attempts,
     )
+
+
+def _events_in(texts: Iterable[bytes]) -> int:
+    """The number of lines, without the one at the end that is no event."""
+    number, last = 0, b""
+    for text in texts:
+        number += text.count(b"\n")
+        last = text or last
+    return number - last[last.rfind(b"\n", 0, -1) + 1 :].startswith(b"[4,")
 
 
 def _texts(file: IO[bytes]) -> Iterator[bytes]:

@@ -5,14 +5,23 @@ It holds counts, times and paths; no event and nothing personal.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Literal
 
 import msgspec
 
-__all__ = ["PROGRESS", "DeliveryProgress", "PastTrouble", "State", "Trouble"]
+from airflow_provider_bik.delivery.narration import Narrator, Outage
+from airflow_provider_bik.delivery.settings import Progress
+
+__all__ = ["MOST_RATES", "PROGRESS", "DeliveryProgress", "PastTrouble", "Rates", "State", "Trouble", "progress_now"]
 
 PROGRESS = "progress"
 """The name of the document in the task state store."""
+
+MOST_RATES = 120
+"""Points that show how fast a delivery was; with more, they get further apart."""
 
 State = Literal[
     "reading",
@@ -125,3 +134,72 @@ class DeliveryProgress(msgspec.Struct, frozen=True, kw_only=True):
     record_path: str | None = None
     generation: str | None = None
     rejected_path: str | None = None
+
+
+@dataclass(slots=True)
+class Rates:
+    """Few points, evenly apart, that show how a number has grown, however long it takes.
+
+    Attributes:
+        points: Seconds and number; the last one is always the latest.
+    """
+
+    points: list[tuple[float, int]] = field(default_factory=list)
+    _apart: float = 0.0
+
+    def add(self, seconds: float, number: int) -> None:
+        """A later point."""
+        points = self.points
+        if len(points) > 1 and points[-1][0] - points[-2][0] < self._apart:
+            points.pop()
+        points.append((round(seconds, 1), number))
+        if len(points) > MOST_RATES:
+            del points[1:-1:2]
+            self._apart = 2 * (points[-1][0] - points[0][0]) / MOST_RATES
+
+
+def progress_now(
+    base: DeliveryProgress, progress: Progress, *, began: datetime, narrator: Narrator, rates: Rates
+) -> DeliveryProgress:
+    """The document for a progress.
+
+    Args:
+        base: What does not change while this try delivers.
+        progress: How far it has come.
+        began: When this try began to deliver, in the zone in which times are told.
+        narrator: Has followed it to here.
+        rates: As `narrator`.
+    """
+    counts, trouble = progress.counts, narrator.trouble
+    state: State = trouble.kind if trouble else "sending" if counts.requests or base.dry_run else "reading"
+    return msgspec.structs.replace(
+        base,
+        note=narrator.note(progress),
+        state=state,
+        updated_at=_at(began, progress.seconds),
+        read=max(progress.read, progress.settled),
+        confirmed=counts.passed,
+        rejected=counts.rejected,
+        skipped=counts.skipped,
+        unresolved=max(0, progress.read - progress.settled),
+        possible_duplicates=len(counts.possible_duplicates),
+        retrying=progress.retrying,
+        in_flight=progress.in_flight,
+        requests=counts.requests,
+        failed_requests=counts.failed_requests,
+        pipelines={pipeline.value: number for pipeline, number in counts.pipelines.items()},
+        reasons={reason.value: number for reason, number in counts.reasons.items()},
+        rates=list(rates.points),
+        trouble=trouble and Trouble(kind=trouble.kind, since=_at(began, trouble.began), what=trouble.what),
+        outages=list(_past(began, narrator.outages)),
+    )
+
+
+def _past(began: datetime, outages: Iterable[Outage]) -> Iterable[PastTrouble]:
+    for outage in outages:
+        start, end = _at(began, outage.began), _at(began, outage.ended)
+        yield PastTrouble(kind=outage.kind, start=start, end=end, what=outage.what)
+
+
+def _at(began: datetime, seconds: float) -> str:
+    return (began + timedelta(seconds=seconds)).isoformat(timespec="seconds")

@@ -454,7 +454,7 @@ class OpenGeneration:
         is_after_clear: Whether a person has cleared the task after a try that failed.
         is_of_another_run: Whether another run has begun it, and left it open.
         before_first_lease: Called once, after the first lease is written and before anything is sent under it.
-        progress: Called after each checkpoint.
+        total: How many events its input has, if that is known.
         for_next: What the generation after this one must know of just the reading that this try has made; written down
             once it is delivered.
     """
@@ -474,7 +474,7 @@ class OpenGeneration:
         self.is_after_clear = before is not None and before.run == run and before.clears != clears
         self.is_of_another_run = before is not None and before.run != run
         self.before_first_lease: Callable[[], None] = lambda: None
-        self.progress: Callable[[Checkpoint], None] = lambda _: None
+        self.total: int | None = None
         self.for_next: bytes | None = None
         self.latest = self.resume_from
         self._leased = False
@@ -503,7 +503,6 @@ class OpenGeneration:
             self.before_first_lease()
             self._leased = True
         self.latest = checkpoint
-        self.progress(checkpoint)
 
     @property
     def has_positions(self) -> bool:

@@ -67,9 +67,14 @@ class QueryInput:
         fingerprint = query_digest(self.conn_id, self.sql, parameters, encoder.fingerprint)
         if check_fingerprint(generation, file, fingerprint):
             log.info("Reading the events from the file of an earlier try; the database is not asked again.")
-            return file.read()
-        extract(file, query, query_events(query, encoder), fingerprint, self.stopping)
+        else:
+            extract(file, query, query_events(query, encoder), fingerprint, self.stopping)
+        generation.total = file.total
         return file.read()
+
+    def total(self, generation: OpenGeneration | None, encoder: Encoder) -> int | None:  # noqa: ARG002 - as the protocol has it
+        """As `airflow_provider_bik.operators.inputs.Input.total`: known of a file that holds the rows."""
+        return None if generation is None else generation.total
 
     def conclude(self, generation: OpenGeneration) -> None:
         """Remove the file: it holds personal data, and nobody needs it any more."""

@@ -114,7 +114,12 @@ class IncrementalInput:
         if not check_fingerprint(generation, file, fingerprint):
             rows = _Rows(self, _last_delivered(generation), encoder)
             extract(file, rows.query, rows.events(), fingerprint, given.stopping, rows.reached_as_json)
+        generation.total = file.total
         return _events(file, generation)
+
+    def total(self, generation: OpenGeneration | None, encoder: Encoder) -> int | None:
+        """As `QueryInput.total`."""
+        return self.query.total(generation, encoder)
 
     def conclude(self, generation: OpenGeneration) -> None:
         """Remove the file, and what the generations before have said of how far they had come."""

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pendulum
 import pytest
-from airflow.providers.common.compat.sdk import DAG, task
+from airflow.providers.common.compat.sdk import DAG, Asset, task
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 from airflow.timetables.interval import CronDataIntervalTimetable
 
 from airflow_provider_bik.delivery import Sending, answers
 from airflow_provider_bik.operators.bik import BikSendEventsOperator
 from airflow_provider_bik.sandbox import Fault, FaultPlan, Sandbox
-from tests.operators.support import KEY, SECRET, connection, event
+from tests.operators.support import KEY, SECRET, TaskInstance, connection, event
 
 pytestmark = [
     pytest.mark.skipif(AIRFLOW_V_3_0_PLUS, reason="Airflow 3 has tests of its own, in tests/operators"),
@@ -133,3 +135,34 @@ def test_a_window_of_a_stream_is_delivered_once_whichever_dag_has_it(bik: Sandbo
     assert (bik.ledger.count(), bik.ledger.duplicates()) == (250, [])
     [window] = (tmp_path / "state" / "streams" / "orders").iterdir()
     assert window.name == "2026-01-03T18-30+0000--2026-01-04T18-30+0000"
+
+
+def test_the_links_lead_to_the_task_instance_and_its_xcom(bik: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__WEBSERVER__BASE_URL", "https://airflow.example.com/data")
+    with DAG("links", schedule=None, start_date=pendulum.datetime(2026, 1, 1)) as dag:
+        BikSendEventsOperator.partial(task_id="send").expand(events=[TRICKY[:1], TRICKY[1:2]])
+    dag_run = dag.test()
+    serialization: Any = importlib.import_module("airflow.serialization.serialized_objects")
+    kept = serialization.SerializedDAG
+    shown = kept.from_dict(kept.to_dict(dag)).get_task("send")
+    assert set(shown.operator_extra_link_dict) == {"BIK delivery", "Rejected events"}
+    (ti,) = (ti for ti in dag_run.get_task_instances() if ti.map_index == 1)
+    url = shown.get_extra_links(ti, "BIK delivery")
+    assert url.startswith("https://airflow.example.com/data/dags/links/grid?dag_run_id=")
+    assert "&task_id=send&tab=xcom&map_index=1" in url
+
+
+def test_the_record_is_named_when_the_task_begins(bik: Sandbox, tmp_path: Path) -> None:
+    with DAG("named", schedule=None, start_date=pendulum.datetime(2026, 1, 1)) as dag:
+        BikSendEventsOperator(task_id="send", events=TRICKY[:1], state_path=str(tmp_path))
+    dag_run = dag.test()
+    (ti,) = dag_run.get_task_instances()
+    report = ti.xcom_pull(task_ids="send")
+    assert ti.xcom_pull(task_ids="send", key="bik_record") == report["record_path"]
+
+
+def test_the_event_of_an_asset_tells_what_has_arrived(bik: Sandbox) -> None:
+    events = {(asset := Asset("s3://bucket/in_bik")): SimpleNamespace(extra={})}
+    send = BikSendEventsOperator(task_id="send", events=TRICKY[:2], outlets=[asset])
+    TaskInstance(outlet_events=events).execute(send)
+    assert events[asset].extra["bik"]["confirmed"] == 2

@@ -11,7 +11,7 @@ from airflow_provider_bik.delivery import Checkpoint, Counts
 from airflow_provider_bik.delivery.checkpoint import MAX_RANGES, Intervals
 from airflow_provider_bik.errors import BikRecordError
 from airflow_provider_bik.events.pipeline import Pipeline
-from airflow_provider_bik.events.reasons import Reason
+from airflow_provider_bik.events.reasons import Reason, Rejection
 
 numbers = st.integers(0, 10_000)
 ranges = st.lists(st.tuples(numbers, numbers).map(lambda pair: (min(pair), max(pair))), max_size=10)
@@ -76,7 +76,7 @@ def test_what_is_no_checkpoint_of_this_version_is_an_error_that_says_what_to_do(
 def test_a_copy_of_the_counts_does_not_change_with_them(original: Counts) -> None:
     copy = original.copy()
     before = msgspec.structs.replace(copy.copy())
-    original.note_rejected(Reason.FIELD_TYPE, "[1]")
+    original.note_rejected(Rejection(reason=Reason.FIELD_TYPE, detail="name"), "[1]")
     original.pipelines[Pipeline.REALTIME] += 1
     original.possible_duplicates.add(20_000, 20_001)
     assert copy == before != original

@@ -67,3 +67,27 @@ def test_json_that_goes_out_as_text_is_named() -> None:
 def test_only_the_first_events_are_looked_at_and_each_thing_is_said_once() -> None:
     rows = [{"variant": 7.0 if number % 2 else None} for number in range(2500)]
     assert len(hints(rows, variant="variant")) == 1
+
+
+def named(*names: str) -> list[str]:
+    """What is said of events with these names."""
+    said: list[str] = []
+    contract = Contract(now=NOW, hints=Hints(said.append))
+    raw = [{"email": "a@example.com", "eventName": name, "eventProperties": {}} for name in names]
+    items = (Item(position=number, location=str(number), raw=event) for number, event in enumerate(raw))
+    for _ in Encoder(contract=contract).encode_all(items):
+        pass
+    return said
+
+
+def test_an_event_name_that_is_not_known_is_said_once_with_the_nearest() -> None:
+    (said,) = named("orderd", "ordered", "orderd", "zzz")
+    assert "'orderd' is none of those" in said
+    assert "The nearest of these is 'ordered'." in said
+    (said,) = named("loyaltyPointsExpired")
+    assert "nearest" not in said
+
+
+def test_nothing_is_said_of_known_event_names_nor_of_a_name_that_may_be_somebodys_data() -> None:
+    assert named("ordered", "abandonedCartCreated") == []
+    assert named("asha@example.com") == []

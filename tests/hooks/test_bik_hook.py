@@ -63,7 +63,7 @@ def test_the_connection_test_ends_by_the_time_out_and_says_so(monkeypatch: pytes
         silent(monkeypatch, port, read_timeout=0.3, app_id=APP_ID)
         works, message = BikHook().test_connection()
     assert not works
-    assert "did not answer clearly" in message
+    assert f"BIK at 127.0.0.1:{port} has not answered: no answer in time" in message
 
 
 def test_one_event_is_sent(bik: Sandbox) -> None:
@@ -117,3 +117,45 @@ def test_a_wrong_argument_is_found_before_anything_is_sent(bik: Sandbox) -> None
         with pytest.raises(BikConfigError):
             BikHook().send_events([event(1)], **arguments)
     assert bik.requests == []
+
+
+def _closed_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@pytest.mark.parametrize("app_id", [APP_ID, None])
+def test_a_host_that_cannot_be_reached_is_named_with_what_to_check(
+    app_id: str | None, bik: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port, extra = _closed_port(), {} if app_id is None else {"app_id": app_id}
+    cases = {
+        f"http://127.0.0.1:{port}": ["the connection was refused", "check host and port"],
+        "https://no-such-host.invalid": ["no address is known for this host", "Check how it is spelt"],
+        bik.url.replace("http:", "https:"): [
+            "the server does not speak TLS as it should",
+            "may be the port for plain http",
+        ],
+    }
+    for host, says in cases.items():
+        monkeypatch.setenv("AIRFLOW_CONN_BIK_DEFAULT", connection(bik, host=host, extra=extra))
+        works, message = BikHook().test_connection()
+        assert not works
+        assert f"BIK at {host.partition('://')[2]} cannot be reached: {says[0]}" in message
+        assert says[1] in message
+        assert "Error" not in message
+
+
+def test_the_connection_test_does_not_show_the_id_that_airflow_makes_up(
+    bik: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_XWSVZMGI", connection(bik, extra={"read_timeout": "abc"}))
+    works, message = BikHook("xwsvzmgi").test_connection()
+    assert not works
+    assert message.startswith("The Connection has an extra 'read_timeout'")
+
+
+def test_a_connection_that_is_not_there_is_an_error_that_names_it_and_its_type() -> None:
+    with pytest.raises(BikConfigError, match=r"There is no Connection 'bik_misssing'\. Add one of the type bik"):
+        _ = BikHook("bik_misssing").settings

@@ -41,6 +41,7 @@ def test_key_and_secret_are_enough() -> None:
         ({"host": "https://bik.example"}, "https://bik.example"),
         ({"host": "bik.example"}, "https://bik.example"),
         ({"host": "bik.example", "port": 8443}, "https://bik.example:8443"),
+        ({"host": "bik.example:8443", "port": 8443}, "https://bik.example:8443"),
         ({"host": "bik.example", "schema": "https"}, "https://bik.example"),
         ({"host": "https://bikapi.bikayi.app/integrations/"}, DEFAULT_HOST),
         ({"host": "http://127.0.0.1:8787"}, "http://127.0.0.1:8787"),
@@ -217,3 +218,10 @@ def test_a_uri_and_json_in_the_environment_give_the_same_settings(stored: str, m
 def test_settings_never_show_credentials() -> None:
     shown = repr(settings(login="the-key", password="the-secret", extra='{"proxy": "http://u:p@proxy.example"}'))
     assert not [word for word in ("the-key", "the-secret", TOKEN, "u:p@") if word in shown]
+
+
+def test_two_ports_that_contradict_each_other_are_an_error() -> None:
+    with pytest.raises(BikConfigError, match="has two ports: 8787 in its host and 443 in the field Port"):
+        client_settings(
+            cast("Any", Connection(conn_id="bik", host="https://bik.example:8787", port=443, login="k", password="s"))
+        )

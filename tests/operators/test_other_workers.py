@@ -13,6 +13,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow_provider_bik.delivery import Sending
 from airflow_provider_bik.errors import BikRecordError
 from airflow_provider_bik.operators.bik import BikSendEventsOperator
+from airflow_provider_bik.operators.retries import bik_error
 from airflow_provider_bik.sandbox import Fault, FaultPlan, Sandbox
 from tests.operators.support import Store, TaskInstance, event, files_of, named
 
@@ -85,7 +86,7 @@ def test_a_record_out_of_reach_is_an_error_that_names_path_worker_and_remedy(fle
     fleet.move_to("two")
     with pytest.raises(AirflowFailException) as caught:
         fleet.execute(stream=stream)
-    assert isinstance(caught.value.__cause__, BikRecordError)
+    assert isinstance(bik_error(caught.value), BikRecordError)
     said = str(caught.value)
     assert f"kept its record in {record.parent} on worker worker-one" in said
     assert "this is worker worker-two. Nothing was sent in this try" in said

@@ -22,7 +22,9 @@ from airflow_provider_bik.delivery import Sending
 from airflow_provider_bik.errors import BikConfigError, BikInputChangedError
 from airflow_provider_bik.events import Mode, PipelineRule, Reading
 from airflow_provider_bik.operators.bik import BikSendEventsOperator
+from airflow_provider_bik.operators.retries import bik_error
 from airflow_provider_bik.sandbox import Fault, FaultPlan, Sandbox
+from airflow_provider_bik.transfers.sql_to_bik import SqlToBikOperator
 from tests.operators.support import TaskInstance, connection, event, files_of, named, rejected_lines
 
 ORDER = "eventProperties.orderId"
@@ -141,8 +143,8 @@ def test_more_rejections_than_allowed_fail_the_task_after_everything_good_was_de
         execute([event(1), event(2, email="", phoneNumber="n/a"), event(3, createdAt="never")], ti=ti)
     message = str(caught.value)
     assert "2 of 3 events were rejected, 0 allowed" in message
-    assert "phone_invalid (at [1])" in message
-    assert "created_at_invalid (at [2])" in message
+    assert "phone_invalid (at [1]: phoneNumber)" in message
+    assert "created_at_invalid (at [2]" in message
     assert bik.ledger.count() == 1
     assert ti.pushed["report"]["rejected"] == 2
 
@@ -175,13 +177,13 @@ def test_a_generation_that_begins_anew_leaves_the_rejected_events_of_the_one_bef
     assert [line["position"] for line in rejected_lines(report)] == [1]
 
 
-def test_a_dry_run_checks_and_counts_and_sends_and_writes_nothing(tmp_path: Path, bik: Sandbox) -> None:
+def test_a_dry_run_checks_and_counts_sends_nothing_and_writes_no_record(tmp_path: Path, bik: Sandbox) -> None:
     events = [event(1), event(2, createdAt=LONG_AGO), event(3, email="", phoneNumber="x")]
     report = execute(events, dry_run="True", max_rejected=1, state_path=str(tmp_path))
     assert (report["read"], report["deliverable"], report["rejected"], report["confirmed"]) == (3, 2, 1, 0)
     assert report["pipelines"] == {"realtime": 1, "migration": 1}
     assert bik.requests == []
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["dry-runs"]
 
 
 @pytest.mark.parametrize("number", [0, 1, 100, 101, 250])
@@ -231,7 +233,7 @@ def test_a_wrong_key_costs_one_request_and_says_what_to_check(bik: Sandbox, monk
     with pytest.raises(AirflowFailException) as caught:
         execute([event(n) for n in range(5000)])
     assert len(bik.requests) == 1
-    assert "check login and password of the Connection" in str(caught.value)
+    assert "check both in the Connection" in str(caught.value)
     assert "wrong-secret" not in str(caught.value)
     assert "key-of-the-tests" not in str(caught.value)
 
@@ -279,7 +281,7 @@ def test_a_table_whose_columns_are_the_fields_of_an_event_is_sent(tmp_path: Path
 
 def test_a_row_of_csv_is_no_event_for_its_properties_are_text(tmp_path: Path, bik: Sandbox) -> None:
     (tmp_path / "orders.csv").write_text('email,eventName,eventProperties\nasha@example.com,ordered,"{}"\n')
-    with pytest.raises(AirflowFailException, match=r"field_type \(at orders.csv:2\)"):
+    with pytest.raises(AirflowFailException, match=r"field_type \(at orders.csv:2: eventProperties is of type str\)"):
         execute(str(tmp_path / "orders.csv"))
     assert bik.requests == []
 
@@ -505,7 +507,7 @@ def test_a_file_that_was_fixed_after_a_failure_begins_anew_once_the_task_is_clea
     path.write_text(path.read_text().replace("{broken", json.dumps(event(2))))
     with pytest.raises(AirflowFailException) as caught:
         execute(str(path), **options)
-    assert isinstance(caught.value.__cause__, BikInputChangedError)
+    assert isinstance(bik_error(caught.value), BikInputChangedError)
     assert "To begin anew with the input as it is now, clear the task" in str(caught.value)
     assert bik.ledger.count() == 2
     ti.clear()
@@ -549,4 +551,46 @@ def test_a_record_that_the_state_store_does_not_take_ends_the_task_before_anythi
     with pytest.raises(AirflowException, match="state store does not answer") as caught:
         execute([event(1)], ti=TaskInstance(store=_BrokenStore()))
     assert not isinstance(caught.value, AirflowFailException)
+    assert bik.requests == []
+
+
+def test_a_dry_run_keeps_its_rejected_events_apart_and_the_next_one_replaces_them(bik: Sandbox, tmp_path: Path) -> None:
+    bad = [event(1), event(2, email="", phoneNumber="x"), {**event(3), "event_name": "x"}]
+    options: dict[str, Any] = {"state_path": str(tmp_path), "max_rejected": 2}
+    dry = execute(bad, dry_run=True, **options)
+    lines = rejected_lines(dry)
+    assert [line["reason"] for line in lines] == ["phone_invalid", "unknown_field"]
+    assert Path(dry["rejected_path"]).is_relative_to(tmp_path / "dry-runs")
+    assert not files_of(tmp_path, "record.json")
+    again = execute(bad[:2], dry_run=True, **options)
+    assert again["rejected_path"] == dry["rejected_path"]
+    assert [line["reason"] for line in rejected_lines(again)] == ["phone_invalid"]
+    assert execute(bad[:1], dry_run=True, **options)["rejected_path"] is None
+    assert files_of(tmp_path, "rejected*") == []
+    assert bik.requests == []
+
+
+def test_the_field_that_is_unknown_and_bik_s_own_words_are_named(bik: Sandbox) -> None:
+    with pytest.raises(AirflowFailException, match=r"1 x unknown_field \(at \[0\]: 'event_name'\)"):
+        execute([{**event(3), "event_name": "secret value"}])
+
+
+def test_the_path_of_rejected_events_stands_on_a_line_of_its_own(
+    bik: Sandbox, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    report = execute([event(1), event(2, email="", phoneNumber="x")], state_path=str(tmp_path), max_rejected=1)
+    texts = [record.getMessage() for record in caplog.records]
+    assert f"The rejected events: {report['rejected_path']}" in texts
+    assert not any("None" in text for text in texts)
+
+
+@pytest.mark.parametrize("operator", [BikSendEventsOperator, SqlToBikOperator])
+def test_a_connection_that_is_missing_is_no_reason_to_try_again(
+    bik: Sandbox, tmp_path: Path, operator: type[BikSendEventsOperator]
+) -> None:
+    given: dict[str, Any] = {"events": [event(1)], "bik_conn_id": "missing"}
+    if operator is SqlToBikOperator:
+        given = {"sql": "SELECT 1", "conn_id": "missing", "state_path": str(tmp_path)}
+    with pytest.raises(AirflowFailException, match=r"There is no Connection 'missing'\."):
+        TaskInstance().execute(operator(task_id="send", **given))
     assert bik.requests == []

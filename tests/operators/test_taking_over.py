@@ -13,6 +13,7 @@ from airflow_provider_bik.delivery import Sending
 from airflow_provider_bik.errors import BikSupersededError
 from airflow_provider_bik.events import EventMapping
 from airflow_provider_bik.operators.bik import BikSendEventsOperator
+from airflow_provider_bik.operators.retries import bik_error
 from airflow_provider_bik.sandbox import Sandbox
 from tests.operators.support import Store, TaskInstance, event, files_of, named, rejected_lines
 
@@ -64,7 +65,7 @@ def test_the_older_try_stops_and_what_the_newer_one_has_written_stays(tmp_path: 
     tries = Tries(bad=0, state_path=str(tmp_path), max_rejected=1, sending=Sending(batch_size=50, max_concurrency=2))
     with pytest.raises(AirflowException, match="has taken over while this try worked at") as caught:
         tries.execute(taken_over_at=at)
-    assert isinstance(caught.value.__cause__, BikSupersededError)
+    assert isinstance(bik_error(caught.value), BikSupersededError)
     assert not isinstance(caught.value, AirflowFailException), "the retry finds what the newer one did"
     report = tries.wait_for_the_newer()
     assert (report["confirmed"], report["rejected"]) == (NUMBER - 1, 1)

@@ -111,7 +111,7 @@ def _main(arguments: dict[str, Any], connection: str, handler: Handler, try_numb
     try:
         result = {"report": context.run(operator.execute, context=cast("Any", {"ti": task_instance}))}
     except BaseException as error:  # noqa: BLE001 - the test judges what it is
-        cause = error.__cause__ or error
+        cause = getattr(error, "bik_error", error)
         result = {**pushed, "error": type(cause).__name__, "text": str(error)}
     Path(ending).write_text(json.dumps(result))
 

@@ -14,6 +14,7 @@ from airflow.providers.common.compat.sdk import AirflowException, AirflowFailExc
 from airflow_provider_bik.delivery import Sending
 from airflow_provider_bik.errors import BikConfigError, BikInputChangedError, BikSupersededError
 from airflow_provider_bik.events.mapping import EventMapping
+from airflow_provider_bik.operators.retries import bik_error
 from airflow_provider_bik.sandbox import Fault, FaultPlan, Sandbox
 from airflow_provider_bik.transfers.sql_to_bik_incremental import SqlToBikIncrementalOperator
 from tests.operators.support import connection, named, rejected_lines
@@ -200,7 +201,7 @@ def test_the_watermark_passes_no_row_that_was_not_sent(runs: Runs, change: str) 
     if change:
         with pytest.raises(AirflowFailException) as caught:
             task.run(sql=runs.sql + change)
-        assert isinstance(caught.value.__cause__, BikInputChangedError)
+        assert isinstance(bik_error(caught.value), BikInputChangedError)
     else:
         next(runs.growing.rglob(INPUT)).unlink()
     task.clear()
@@ -220,7 +221,7 @@ def test_if_the_file_is_lost_and_a_row_came_late_nothing_is_sent_until_a_clear_a
     runs.insert(0)
     with pytest.raises(AirflowFailException) as caught:
         task.run()
-    assert isinstance(caught.value.__cause__, BikInputChangedError)
+    assert isinstance(bik_error(caught.value), BikInputChangedError)
     task.clear()
     assert named(task.run()) == set(range(41))
     assert sorted(runs.sent()) == list(range(41))
@@ -253,7 +254,7 @@ def test_of_two_runs_at_once_the_older_one_stops(runs: Runs) -> None:
 
     with pytest.raises(AirflowException, match="has taken over") as caught:
         one.run(mapping=EventMapping(to_event=meanwhile))
-    assert isinstance(caught.value.__cause__, BikSupersededError)
+    assert isinstance(bik_error(caught.value), BikSupersededError)
     assert not isinstance(caught.value, AirflowFailException)
     assert runs.sent() == {1: 1, 2: 1}
     assert one.run()["read"] == 0
