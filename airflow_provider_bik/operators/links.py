@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from airflow.providers.common.compat.sdk import BaseOperatorLink, conf
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS, AIRFLOW_V_3_1_PLUS
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 __all__ = ["LINKS", "BikDeliveryLink", "BikRejectedLink", "push_links"]
 
-HAS_PAGE = AIRFLOW_V_3_0_PLUS
-"""Whether this Airflow can show the page of the package. Below 3, the links lead to Airflow's own page of the task
+HAS_PAGE = AIRFLOW_V_3_1_PLUS
+"""Whether this Airflow can show the page of the package. Below 3.1, the links lead to Airflow's own page of the task
 instance, with its XCom: the report names counts, reasons and the file of rejected events."""
 
 
@@ -56,11 +56,18 @@ def push_links(context: Context) -> None:
 def _url(ti_key: Any, section: str = "") -> str:  # noqa: ANN401 - a key, or a task instance
     map_index = -1 if ti_key.map_index is None else ti_key.map_index
     if HAS_PAGE:
-        # Without the host: whatever name a person knows Airflow by, the link stays there.
-        base = urlsplit(conf.get("api", "base_url", fallback="")).path.rstrip("/")
         query = {"dag_id": ti_key.dag_id, "run_id": ti_key.run_id, "task_id": ti_key.task_id, "map_index": map_index}
-        return f"{base}/bik/delivery?{urlencode(query)}{section}"
+        return f"{_path()}/bik/delivery?{urlencode(query)}{section}"
+    if AIRFLOW_V_3_0_PLUS:
+        mapped = "" if map_index < 0 else f"/mapped/{map_index}"
+        names = (quote(name, safe="") for name in (ti_key.dag_id, ti_key.run_id, ti_key.task_id))
+        return "{}/dags/{}/runs/{}/tasks/{}{}/xcom".format(_path(), *names, mapped)
     base = str(conf.get("webserver", "base_url", fallback="")).rstrip("/")
     query = {"dag_run_id": ti_key.run_id, "task_id": ti_key.task_id, "tab": "xcom"}
     query |= {} if map_index < 0 else {"map_index": map_index}
     return f"{base}/dags/{quote(ti_key.dag_id)}/grid?{urlencode(query)}"
+
+
+def _path() -> str:
+    """Where Airflow is, without the host: whatever name a person knows it by, the link stays there."""
+    return urlsplit(str(conf.get("api", "base_url", fallback=""))).path.rstrip("/")
