@@ -139,7 +139,11 @@ def progress(**changes: object) -> Progress:
 def sent(metrics: DeliveryMetrics, given: Progress, monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     """What is sent for a progress."""
     found: Counter[str] = Counter()
-    monkeypatch.setattr("airflow.sdk.observability.stats.Stats.incr", lambda *given, **_: found.update([given]))
+
+    def incr(name: str, count: int = 1, **_: object) -> None:
+        found[name] += count
+
+    monkeypatch.setattr("airflow.sdk.observability.stats.Stats.incr", incr)
     metrics.of_progress(given)()
     return found
 
