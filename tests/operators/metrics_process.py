@@ -19,6 +19,8 @@ def main() -> None:
     stats.initialize(
         factory=stats_utils.get_stats_factory(), export_legacy_names=conf.getboolean("metrics", "legacy_names_on")
     )
+    # As when Airflow begins a task: the client is made by the first metric, and not by two threads at once.
+    stats.incr("ti.start", tags={"dag_id": "dag", "task_id": "send"})
     good = [event(1), event(2), event(3, createdAt="2024-01-05T10:00:00Z"), event(4, createdAt="2024-01-05T10:00:00Z")]
     send = BikSendEventsOperator(
         task_id="send",
