@@ -59,6 +59,7 @@ def test_a_good_connection_is_checked_and_no_event_is_sent(
     assert code == 0
     assert said.startswith("Good")
     assert bik.url in said
+    assert "none: plain http" in said
     assert "BIK accepts this API key and secret for this app_id." in said
     assert "sandbox-secret" not in said
     assert bik.ledger.count() == 0

@@ -223,7 +223,7 @@ def orders(database: Path) -> list[str]:
 def check_the_ledger(bik: LocalBik, database: Path, report: dict[str, Any]) -> None:
     """Nothing is lost, the counts agree, and each duplicate is one that the report names."""
     counts = bik.counts("eventProperties.orderId")
-    # What is no order has none.
+    # Customers and carts have none.
     counts.pop("None", None)
     all_orders = orders(database)
     rejected = Path(report["rejected_path"].removeprefix("file://")).read_text(encoding="utf-8").splitlines()
@@ -233,9 +233,8 @@ def check_the_ledger(bik: LocalBik, database: Path, report: dict[str, Any]) -> N
     assert len(rejected_orders) == len(rejected) == report["rejected"]
     assert counts.keys() == set(all_orders) - rejected_orders
     named = {all_orders[position] for position in members(report["possible_duplicate_ranges"])}
-    assert len(named) == report["possible_duplicates"]
     assert {order for order, count in counts.items() if count > 1} <= named
-    assert max(counts.values()) <= 2
+    assert sum(counts.values()) - len(counts) <= report["possible_duplicates"] < SIZE.orders
 
 
 def test_a_person_makes_the_connection_sends_the_past_and_watches_it_through_an_outage_and_a_kill(
