@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from airflow.providers.common.compat.sdk import Stats
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
 from airflow_provider_bik.delivery import AnswerClass, Counts, Progress
@@ -139,7 +140,7 @@ def progress(**changes: object) -> Progress:
 def sent(metrics: DeliveryMetrics, given: Progress, monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     """What is sent for a progress."""
     found: Counter[str] = Counter()
-    monkeypatch.setattr("airflow.sdk.observability.stats.Stats.incr", lambda *given, **_: found.update([given]))
+    monkeypatch.setattr(Stats, "incr", lambda name, number, **_: found.update({name: number}), raising=False)
     metrics.of_progress(given)()
     return found
 
