@@ -20,6 +20,7 @@ from airflow_provider_bik.delivery import AnswerClass, Counts, Progress
 from airflow_provider_bik.events.reasons import Reason
 from airflow_provider_bik.operators.metrics import METRICS, DeliveryMetrics
 from airflow_provider_bik.sandbox import Fault, FaultPlan, Sandbox
+from tests.versions import needs_opentelemetry_in_tasks
 
 EXPECTED = {
     "bik.events.confirmed.migration": 2,
@@ -95,6 +96,7 @@ def test_a_dry_run_counts_nothing(bik: Sandbox) -> None:
     assert not statsd_counts(lines)
 
 
+@needs_opentelemetry_in_tasks
 def test_they_arrive_at_an_opentelemetry_collector_with_dag_and_task(failing_once: Sandbox) -> None:
     received: list[ExportMetricsServiceRequest] = []
 
