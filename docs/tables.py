@@ -58,6 +58,7 @@ from airflow_provider_bik.transfers.sql_to_bik import SqlToBikOperator  # noqa: 
 from airflow_provider_bik.transfers.sql_to_bik_incremental import SqlToBikIncrementalOperator  # noqa: E402 - as above
 from docs.forms import FORMS  # noqa: E402 - as above
 from docs.reference import reference  # noqa: E402 - as above
+from tests.compat.matrix import COMBINATIONS, RELEASES, key, seen  # noqa: E402 - as above
 
 __all__ = ["PAGES", "TABLES", "arguments_of", "public_errors", "written"]
 
@@ -198,6 +199,23 @@ def _metrics() -> list[str]:
         name = name or (f"`{metric.name}.<reason code>`" if metric.endings else f"`{metric.name}`")
         rows.append([name, metric.kind, metric.meaning])
     return _table(["name", "kind", "what it counts"], rows)
+
+
+def _versions() -> list[str]:
+    found = seen()
+    rows = []
+    for combination in COMBINATIONS:
+        if (result := found.get(key(combination))) is not None:
+            dags = "every count agrees" if result["dags"] else "failed"
+            tests = "passed" if not result["failed"] else f"{result['failed']} failed"
+            counts = f"{tests} {result['passed']}, {result['skipped']} skipped"
+            rows.append([str(result["airflow"]), str(result["python"]), dags, counts, str(result["day"])])
+    return _table(["Airflow", "Python", "the sample DAGs", "tests", "day"], rows)
+
+
+def _pins() -> list[str]:
+    rows = ([release.minor, ", ".join(f"`{pin}`" for pin in release.pins)] for release in RELEASES if release.pins)
+    return _table(["Airflow", "needs beside its own requirements"], rows)
 
 
 def _unreadable() -> list[str]:
@@ -374,6 +392,8 @@ TABLES: Mapping[str, Callable[[], list[str]]] = {
     "options": _options,
     "errors": _errors,
     "unreadable-files": _unreadable,
+    "versions": _versions,
+    "pins": _pins,
     "phones": partial(_forms, "phoneNumber"),
     "emails": partial(_forms, "email"),
     "identities": _identities,

@@ -13,11 +13,12 @@ from typing import Annotated, Any, TypeAlias
 import msgspec
 
 from airflow_provider_bik.events.hints import Hints
-from airflow_provider_bik.events.identity import is_region, ordinary_email, parse_email, parse_phone, plain_phone
+from airflow_provider_bik.events.identity import ordinary_email, parse_email, parse_phone, plain_phone
 from airflow_provider_bik.events.item import EncodedEvent
 from airflow_provider_bik.events.pipeline import PipelineRule, Route
 from airflow_provider_bik.events.reading import Reading
 from airflow_provider_bik.events.reasons import Reason, Rejection, RejectionError
+from airflow_provider_bik.events.regions import is_region
 from airflow_provider_bik.events.times import bik_time, check_time, in_range, read_time
 from airflow_provider_bik.events.values import MAX_INTEGER, MAX_VALUES, ValueReader, holds_null, is_null, plain
 

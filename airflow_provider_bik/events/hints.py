@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import tzinfo
-from difflib import get_close_matches
 
 import msgspec
 
@@ -116,6 +115,8 @@ def _is_name(text: str) -> bool:
 
 
 def _unknown_event(name: str) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415 - at most once in a delivery
+
     nearest = get_close_matches(name, KNOWN_EVENTS, n=1)
     meant = f" The nearest of these is {nearest[0]!r}." if nearest else ""
     return (

@@ -5,16 +5,11 @@ from __future__ import annotations
 import re
 import unicodedata
 from decimal import Decimal
-from functools import lru_cache
-
-import phonenumbers
-from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
-from email_validator.rfc_constants import CASE_INSENSITIVE_MAILBOX_NAMES, EMAIL_MAX_LENGTH
-from phonenumbers import PhoneNumberType, ValidationResult
+from functools import cache, lru_cache
 
 from airflow_provider_bik.events.reasons import Reason, Rejection
 
-__all__ = ["is_region", "ordinary_email", "parse_email", "parse_phone", "plain_phone", "trim"]
+__all__ = ["ordinary_email", "parse_email", "parse_phone", "plain_phone", "trim", "undecorated"]
 
 _CACHE_SIZE = 65_536
 
@@ -39,9 +34,6 @@ _ORDINARY_EMAIL = re.compile(
 
 _LONGEST_ORDINARY = 64
 """Characters; no part of so short an address can be too long."""
-
-_SPECIAL = frozenset(name.rpartition(".")[2] for name in SPECIAL_USE_DOMAIN_NAMES)
-_MAILBOXES = frozenset(CASE_INSENSITIVE_MAILBOX_NAMES)
 
 _LONGEST_REMEMBERED = 300
 """Characters of a text that is kept with what it was read as."""
@@ -76,29 +68,28 @@ def _parse_email(text: str) -> str | Rejection | None:
         text = trim(text[7:])
     if not text:
         return None
-    address = _read_email(text) if len(text) <= EMAIL_MAX_LENGTH else None
+    from airflow_provider_bik.events.identity_libraries import read_email  # noqa: PLC0415 - see there
+
+    address = read_email(text)
     return address if address is not None else Rejection(reason=Reason.EMAIL_INVALID, detail="email")
 
 
 def ordinary_email(text: str) -> str | None:
     """What the library gives for a text of the most usual form; None if it has to decide."""
     found = _ORDINARY_EMAIL.fullmatch(text) if len(text) <= _LONGEST_ORDINARY else None
-    if found is None or found[2] in _SPECIAL or found[1].lower() in _MAILBOXES:
+    if found is None:
         return None
-    return text
+    domains, mailboxes = _special()
+    return None if found[2] in domains or found[1].lower() in mailboxes else text
 
 
-def _read_email(text: str) -> str | None:
-    try:
-        found = validate_email(text, check_deliverability=False)
-    except EmailNotValidError:
-        return None
-    # A domain that was written in ASCII stays so: the library would also write xn-- names in other scripts.
-    domain = found.ascii_domain if text.rpartition("@")[2].isascii() else found.domain
-    return f"{found.local_part}@{domain}"
+@cache
+def _special() -> tuple[frozenset[str], frozenset[str]]:
+    """The names of domains, and of mailboxes, that the library treats in a special way."""
+    from airflow_provider_bik.events.identity_libraries import DOMAINS, MAILBOXES  # noqa: PLC0415 - see there
 
+    return DOMAINS, MAILBOXES
 
-_COUNTRY = re.compile(r"\+[1-9][0-9]{0,2}")
 
 _WHOLE = re.compile(r"(\+?[0-9]+)\.0+")
 _FRACTION = re.compile(r"\+?[0-9]+\.[0-9]{1,2}")
@@ -111,8 +102,6 @@ _SHORTEST_NUMBER = 6
 """Digits. Where a slash stands between two texts of so many, they may be two numbers."""
 
 _LONGEST_COUNTRY_CODE = 3
-_MOBILE = (PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE)
-
 _APOSTROPHES = "'\u2018\u2019`"
 
 _FORMULA = re.compile(r'=?"([^"]*)"')
@@ -120,11 +109,6 @@ _FORMULA = re.compile(r'=?"([^"]*)"')
 
 _LONGEST_PHONE = 250
 """Characters; the library reads no longer text."""
-
-
-def is_region(code: str) -> bool:
-    """Tell whether a text is the ISO 3166 code of a country, such as ``IN``."""
-    return code in phonenumbers.SUPPORTED_REGIONS
 
 
 def parse_phone(value: object, region: str | None) -> str | Rejection | None:
@@ -232,25 +216,9 @@ def plain_phone(text: str) -> str | None:
 
 @lru_cache(maxsize=4096)
 def _plain_numbers(country: str) -> re.Pattern[str] | None:
-    """The numbers of a country that the library reads as they stand: as long as its mobile or fixed lines are.
+    from airflow_provider_bik.events.identity_libraries import plain_numbers  # noqa: PLC0415 - see there
 
-    The national part must not begin with a zero or with what may be a prefix that is dialled inside the country only.
-    """
-    if not _COUNTRY.fullmatch(country):
-        return None
-    code = int(country)
-    regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(code, ("",))
-    metadata = phonenumbers.PhoneMetadata.metadata_for_region_or_calling_code(code, regions[0]) if regions[0] else None
-    if metadata is None:
-        return None
-    kinds = (metadata.mobile, metadata.fixed_line)
-    lengths = {length for kind in kinds if kind is not None for length in kind.possible_length if length > 0}
-    if not lengths:
-        return None
-    prefix = metadata.national_prefix_for_parsing
-    without_prefix = "" if prefix is None else f"(?!{prefix})"
-    rest = "|".join(f"[0-9]{{{length - 1}}}" for length in sorted(lengths, reverse=True))
-    return re.compile(rf"\{country}{without_prefix}[1-9](?:{rest})")
+    return plain_numbers(country)
 
 
 @lru_cache(maxsize=_CACHE_SIZE)
@@ -258,30 +226,13 @@ def _parse_phone(text: str, region: str | None) -> str | Rejection | None:
     text = _cleaned(text)
     if not text:
         return None
-    number = _read_phone(text, region)
+    from airflow_provider_bik.events.identity_libraries import read_phone  # noqa: PLC0415 - see there
+
+    number = read_phone(text, region)
     return Rejection(reason=number, detail="phoneNumber") if isinstance(number, Reason) else number
 
 
-def _read_phone(text: str, region: str | None) -> str | Reason:
-    bare = _undecorated(text)
-    if bare is None:
-        return Reason.PHONE_INVALID
-    text, is_plain = bare
-    if "+" not in text and text.lstrip("(").startswith("00"):
-        text = "+" + text.lstrip("(")[2:]
-    says_country = "+" in text
-    if not says_country and region is None:
-        return Reason.PHONE_COUNTRY_MISSING
-    number = _parsed(text, None if says_country else region)
-    if number is None:
-        return Reason.PHONE_INVALID
-    is_good = phonenumbers.is_valid_number(number) or (says_country and is_plain and _is_possible(number))
-    if not is_good or (not says_country and _may_be_foreign(text, number)):
-        return Reason.PHONE_INVALID
-    return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
-
-
-def _undecorated(text: str) -> tuple[str, bool] | None:
+def undecorated(text: str) -> tuple[str, bool] | None:
     """The number without extension and slash, and whether it had neither; None if it is not written like one number."""
     extension = _EXTENSION.search(text)
     if extension is not None:
@@ -296,29 +247,3 @@ def _undecorated(text: str) -> tuple[str, bool] | None:
     if not _WRITTEN.fullmatch(text) or text.count("(") != text.count(")") or _FRACTION.fullmatch(text):
         return None
     return text, extension is None and slash is None
-
-
-def _parsed(text: str, region: str | None) -> phonenumbers.PhoneNumber | None:
-    try:
-        return phonenumbers.parse(text, region)
-    except phonenumbers.NumberParseException:
-        return None
-
-
-def _may_be_foreign(text: str, number: phonenumbers.PhoneNumber) -> bool:
-    """Whether digits that are no mobile number of the region are a whole number of another country.
-
-    Some countries give out fixed lines of nearly any digits. Inside them, these are written with a zero before them.
-    """
-    if text[0] == "0" or phonenumbers.number_type(number) in _MOBILE:
-        return False
-    foreign = _parsed("+" + text, None)
-    return foreign is not None and foreign.country_code != number.country_code and phonenumbers.is_valid_number(foreign)
-
-
-def _is_possible(number: phonenumbers.PhoneNumber) -> bool:
-    """Whether mobile or fixed lines of its country have so many digits, the area code included."""
-    return any(
-        phonenumbers.is_possible_number_for_type_with_reason(number, kind) == ValidationResult.IS_POSSIBLE
-        for kind in (PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE)
-    )

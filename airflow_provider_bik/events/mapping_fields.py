@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import operator
 import re
@@ -508,7 +507,9 @@ def checked_name(value: object, what: str) -> str:
 def nearest(name: str, choices: Iterable[str]) -> str | None:
     """The choice that was most likely meant; upper and lower case count as the same."""
     folded = {choice.casefold(): choice for choice in choices}
-    found = difflib.get_close_matches(name.casefold(), folded, n=1)
+    from difflib import get_close_matches  # noqa: PLC0415 - for an error, or for a hint
+
+    found = get_close_matches(name.casefold(), folded, n=1)
     return folded[found[0]] if found else None
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, tzinfo
 from typing import Literal
 
 from airflow_provider_bik.errors import BikConfigError
-from airflow_provider_bik.events.identity import is_region
+from airflow_provider_bik.events.regions import is_region
 
 __all__ = ["DEFAULT_NULL_VALUES", "FILE_FORMATS", "Reading", "time_zone"]
 

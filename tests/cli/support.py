@@ -9,14 +9,20 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from airflow_provider_bik.sandbox import Sandbox
+import pytest
 
-__all__ = ["APP_ID", "BOTH_WAYS", "connection", "events", "run", "started"]
+from airflow_provider_bik.sandbox import Sandbox
+from tests.versions import needs_cli_of_providers
+
+__all__ = ["AIRFLOW_WAY", "APP_ID", "BOTH_WAYS", "connection", "events", "run", "started"]
 
 APP_ID = "sandbox-app"
 PYTHON_WAY = (sys.executable, "-m", "airflow_provider_bik")
 AIRFLOW_WAY = (sys.executable, "-m", "airflow", "bik")
-BOTH_WAYS = {"python -m airflow_provider_bik": PYTHON_WAY, "airflow bik": AIRFLOW_WAY}
+BOTH_WAYS = [
+    pytest.param(PYTHON_WAY, id="python -m airflow_provider_bik"),
+    pytest.param(AIRFLOW_WAY, id="airflow bik", marks=needs_cli_of_providers),
+]
 _PATIENCE = 120.0
 
 

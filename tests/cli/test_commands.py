@@ -22,9 +22,10 @@ from airflow_provider_bik.cli.commands import COMMANDS, main, parser
 from airflow_provider_bik.cli.definition import get_bik_cli_commands
 from airflow_provider_bik.hooks.bik import BikHook
 from airflow_provider_bik.sandbox import FaultPlan, Sandbox
-from tests.cli.support import BOTH_WAYS, PYTHON_WAY, connection, events, run, started
+from tests.cli.support import AIRFLOW_WAY, BOTH_WAYS, PYTHON_WAY, connection, events, run, started
+from tests.versions import needs_cli_of_providers
 
-both_ways = pytest.mark.parametrize("way", BOTH_WAYS.values(), ids=BOTH_WAYS)
+both_ways = pytest.mark.parametrize("way", BOTH_WAYS)
 
 
 @pytest.fixture
@@ -273,6 +274,7 @@ def flags(described: argparse.ArgumentParser) -> set[str]:
     return set(re.findall(r"--[a-z-]+", described.format_help()))
 
 
+@needs_cli_of_providers
 def test_airflow_describes_the_same_arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["airflow", "bik", "send", "--help"])
     (group,) = get_bik_cli_commands()
@@ -283,11 +285,12 @@ def test_airflow_describes_the_same_arguments(tmp_path: Path, monkeypatch: pytes
             argument.add_to_parser(theirs)
         COMMANDS[command.name][1](ours)
         assert flags(theirs) == flags(ours) > {"--help"}
-    code, said, _ = run("send", "--help", way=BOTH_WAYS["airflow bik"], cwd=tmp_path, environment={})
+    code, said, _ = run("send", "--help", way=AIRFLOW_WAY, cwd=tmp_path, environment={})
     assert code == 0
     assert "--max-rejected" in said
 
 
+@needs_cli_of_providers
 def test_other_airflow_commands_do_not_pay_for_it() -> None:
     code = """
 import sys, airflow.cli.cli_parser as p

@@ -11,16 +11,16 @@ from typing import Any
 import pendulum
 import pytest
 from airflow.providers.common.compat.sdk import DAG, Asset, task
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 from airflow.timetables.interval import CronDataIntervalTimetable
 
 from airflow_provider_bik.delivery import Sending, answers
 from airflow_provider_bik.operators.bik import BikSendEventsOperator
 from airflow_provider_bik.sandbox import Fault, FaultPlan, Sandbox
 from tests.operators.support import KEY, SECRET, TaskInstance, connection, event
+from tests.versions import needs_airflow_2
 
 pytestmark = [
-    pytest.mark.skipif(AIRFLOW_V_3_0_PLUS, reason="Airflow 3 has tests of its own, in tests/operators"),
+    needs_airflow_2,
     pytest.mark.usefixtures("airflow_db"),
     # Airflow 2.11 warns of itself, and of the libraries that it is used with.
     pytest.mark.filterwarnings("default"),

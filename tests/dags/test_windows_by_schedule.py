@@ -16,7 +16,8 @@ from airflow.timetables.base import DagRunInfo, TimeRestriction
 
 from airflow_provider_bik.sandbox import Sandbox
 from tests.dags.windows_by_schedule import SCHEDULES, START, Ended, check, make_orders, send_orders
-from tests.operators.support import connection, run
+from tests.operators.support import connection
+from tests.versions import run
 
 pytestmark = [
     pytest.mark.airflow,

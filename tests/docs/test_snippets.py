@@ -16,8 +16,9 @@ from airflow_provider_bik.inputs.sql import database_hook
 from airflow_provider_bik.sandbox import Sandbox
 from tests.docs.pages import DOCS, Block, blocks
 from tests.mariadb import mariadb_server
-from tests.operators.support import KEY, SECRET, connection, event, returned, run
+from tests.operators.support import KEY, SECRET, connection, event
 from tests.postgres import postgres_server
+from tests.versions import returned, run
 
 pytestmark = [pytest.mark.airflow, pytest.mark.usefixtures("airflow_db")]
 

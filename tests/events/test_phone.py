@@ -11,8 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_bik.events import identity as module
-from airflow_provider_bik.events.identity import is_region, parse_phone
+from airflow_provider_bik.events import regions
+from airflow_provider_bik.events.identity import parse_phone
+from airflow_provider_bik.events.identity_libraries import read_phone
 from airflow_provider_bik.events.reasons import Reason, Rejection
+from airflow_provider_bik.events.regions import is_region
 
 REGIONS = sorted(phonenumbers.SUPPORTED_REGIONS)
 TYPES = [kind for kind in phonenumbers.PhoneNumberType.values() if kind != phonenumbers.PhoneNumberType.UNKNOWN]
@@ -155,6 +158,10 @@ def test_a_region_is_a_code_of_iso_3166() -> None:
     assert not is_region("in")
 
 
+def test_the_regions_that_are_known_without_the_library_are_those_of_the_library() -> None:
+    assert set(REGIONS) == regions.REGIONS
+
+
 def library(text: str, region: str | None) -> str | None:
     """What the library makes of a text, if it reads it as a possible number."""
     try:
@@ -171,8 +178,8 @@ def test_the_short_cut_gives_what_the_library_gives_for_its_own_numbers() -> Non
     for text in TEXTS:
         plain = module.plain_phone(text)
         taken += plain is not None
-        assert plain is None or plain == module._read_phone(text, None) == library(text, None)  # noqa: SLF001 - that it agrees is the point
-        assert parse_phone(text, None) == text or module._read_phone(text, None) is Reason.PHONE_INVALID  # noqa: SLF001
+        assert plain is None or plain == read_phone(text, None) == library(text, None)
+        assert parse_phone(text, None) == text or read_phone(text, None) is Reason.PHONE_INVALID
     assert taken > len(TEXTS) // 2
 
 
@@ -193,7 +200,7 @@ plain_texts = (
 @given(text=plain_texts)
 def test_the_short_cut_gives_what_the_library_gives(text: str) -> None:
     plain = module.plain_phone(text)
-    assert plain is None or plain == module._read_phone(text, None) == library(text, None)  # noqa: SLF001 - that it agrees is the point
+    assert plain is None or plain == read_phone(text, None) == library(text, None)
 
 
 @pytest.mark.parametrize("style", ["E164", "INTERNATIONAL", "NATIONAL", "RFC3966"])

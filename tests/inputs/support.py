@@ -7,7 +7,6 @@ import gzip
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 from airflow.providers.common.compat.sdk import ObjectStoragePath
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 from backports import zstd
 
 from airflow_provider_bik.errors import BikConfigError
@@ -28,7 +26,6 @@ from airflow_provider_bik.inputs.tables import CheckColumns
 __all__ = [
     "COMPRESSIONS",
     "WRITERS",
-    "attach",
     "columns_checker",
     "decoded",
     "details",
@@ -144,12 +141,6 @@ def rows_in(given: object, **options: Any) -> list[object]:
 def details(items: Iterable[Item]) -> dict[str, str]:
     """The location of each item that could not be read -> why."""
     return {item.location: item.problem.detail for item in items if item.problem}
-
-
-def attach(storage: Any, *, conn_id: str | None = None) -> None:
-    """Let Airflow know of an object storage; the Connection need not exist."""
-    module = import_module("airflow.sdk.io" if AIRFLOW_V_3_0_PLUS else "airflow.io.store")
-    module.attach("memory", conn_id, fs=storage)
 
 
 def stored(path: ObjectStoragePath, content: bytes) -> ObjectStoragePath:

@@ -15,7 +15,8 @@ from airflow_provider_bik.events.reading import Reading
 from airflow_provider_bik.inputs import read_items
 from airflow_provider_bik.inputs.paths import shown
 from airflow_provider_bik.state.storage import storage_errors
-from tests.inputs.support import WRITERS, attach, read, rows_in, stored
+from tests.inputs.support import WRITERS, read, rows_in, stored
+from tests.versions import attach
 
 
 @pytest.fixture(params=["a local directory", "an object storage"])

@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 
-from airflow.providers.common.compat.sdk import AirflowException, conf
-from airflow.sdk._shared.observability.metrics import stats
-from airflow.sdk.observability.metrics import stats_utils
+from airflow.providers.common.compat.sdk import AirflowException, Stats, conf
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_2_PLUS
 
 from airflow_provider_bik.delivery import Sending
 from airflow_provider_bik.operators.bik import BikSendEventsOperator
@@ -16,11 +15,10 @@ from tests.operators.support import TaskInstance, event
 
 def main() -> None:
     """Two good events of each pipeline, one bad, one that is skipped; the first request is answered with 500."""
-    stats.initialize(
-        factory=stats_utils.get_stats_factory(), export_legacy_names=conf.getboolean("metrics", "legacy_names_on")
-    )
+    if AIRFLOW_V_3_2_PLUS:
+        _initialize()
     # As when Airflow begins a task: the client is made by the first metric, and not by two threads at once.
-    stats.incr("ti.start", tags={"dag_id": "dag", "task_id": "send"})
+    Stats.incr("begun")
     good = [event(1), event(2), event(3, createdAt="2024-01-05T10:00:00Z"), event(4, createdAt="2024-01-05T10:00:00Z")]
     send = BikSendEventsOperator(
         task_id="send",
@@ -34,6 +32,16 @@ def main() -> None:
         from airflow.sdk._shared.observability.metrics.otel_logger import flush_otel_metrics  # noqa: PLC0415 - if asked
 
         flush_otel_metrics()  # type: ignore[no-untyped-call]
+
+
+def _initialize() -> None:
+    """As a worker does it; an older one does it when the first metric is sent."""
+    from airflow.sdk._shared.observability.metrics import stats  # noqa: PLC0415 - Airflow 3.2 and later only
+    from airflow.sdk.observability.metrics import stats_utils  # noqa: PLC0415 - as above
+
+    stats.initialize(
+        factory=stats_utils.get_stats_factory(), export_legacy_names=conf.getboolean("metrics", "legacy_names_on")
+    )
 
 
 if __name__ == "__main__":

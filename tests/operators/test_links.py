@@ -7,14 +7,15 @@ from typing import Any
 
 import pendulum
 import pytest
-from airflow.sdk import DAG, BaseOperator
+from airflow.providers.common.compat.sdk import DAG, BaseOperator
 
 from airflow_provider_bik.get_provider_info import get_provider_info
 from airflow_provider_bik.operators.bik import BikSendEventsOperator
-from airflow_provider_bik.operators.links import LINKS
+from airflow_provider_bik.operators.links import HAS_PAGE, LINKS
 from airflow_provider_bik.sandbox import Fault, FaultPlan, Sandbox
 from airflow_provider_bik.transfers.sql_to_bik_incremental import SqlToBikIncrementalOperator
-from tests.operators.support import TaskInstance, event, returned, run
+from tests.operators.support import TaskInstance, event
+from tests.versions import needs_airflow_3, needs_no_pages, needs_pages, returned, run
 
 _numbers = itertools.count()
 
@@ -25,6 +26,7 @@ def new_dag() -> DAG:
     return DAG(f"links_{next(_numbers)}", schedule=None, start_date=pendulum.datetime(2026, 1, 1))
 
 
+@needs_pages
 def test_they_are_there_before_anything_is_sent(bik: Sandbox) -> None:
     instance = TaskInstance("run +1")
     with pytest.raises(Exception, match="no_such_file"):
@@ -34,6 +36,7 @@ def test_they_are_there_before_anything_is_sent(bik: Sandbox) -> None:
     assert instance.pushed["bik_rejected_link"] == f"{DELIVERY}#rejected"
 
 
+@needs_pages
 @pytest.mark.parametrize(
     ("base", "begins"),
     [("https://airflow.example.com/data", "/data/bik/"), ("https://airflow.example.com/", "/bik/"), ("", "/bik/")],
@@ -46,6 +49,14 @@ def test_they_stay_at_the_host_by_which_a_person_knows_airflow(
     with pytest.raises(Exception, match="no_such_file"):
         instance.execute(BikSendEventsOperator(task_id="send", events="/no_such_file.ndjson"))
     assert instance.pushed["bik_delivery_link"].startswith(begins)
+
+
+@needs_airflow_3
+@needs_no_pages
+def test_where_there_is_no_page_they_lead_to_what_the_task_has_left(bik: Sandbox) -> None:
+    instance = TaskInstance("run +1")
+    instance.execute(BikSendEventsOperator(task_id="send", events=[event(1)]))
+    assert instance.pushed["bik_delivery_link"] == "/dags/dag/runs/run%20%2B1/tasks/send/xcom"
 
 
 def test_every_operator_has_them_and_airflow_is_told_of_their_classes() -> None:
@@ -76,6 +87,7 @@ def links_in_the_web_interface(dag_run: Any, task_id: str, map_index: int) -> di
         return {name: task.get_extra_links(ti, name) for name in task.extra_links}
 
 
+@needs_airflow_3
 @pytest.mark.airflow
 @pytest.mark.usefixtures("airflow_db")
 def test_airflow_shows_them_for_a_task_that_failed_and_for_a_mapped_one(bik: Sandbox) -> None:
@@ -91,5 +103,10 @@ def test_airflow_shows_them_for_a_task_that_failed_and_for_a_mapped_one(bik: San
     for task_id, map_index in (("fails", -1), ("mapped", 0), ("mapped", 1)):
         shown = links_in_the_web_interface(dag_run, task_id, map_index)
         assert shown.keys() == {"BIK delivery", "Rejected events"}
-        assert f"&task_id={task_id}&map_index={map_index}" in shown["BIK delivery"]
-        assert shown["Rejected events"] == f"{shown['BIK delivery']}#rejected"
+        if HAS_PAGE:
+            assert f"&task_id={task_id}&map_index={map_index}" in shown["BIK delivery"]
+            assert shown["Rejected events"] == f"{shown['BIK delivery']}#rejected"
+        else:
+            mapped = "" if map_index < 0 else f"/mapped/{map_index}"
+            assert shown["BIK delivery"].endswith(f"/tasks/{task_id}{mapped}/xcom")
+            assert shown["Rejected events"] == shown["BIK delivery"]

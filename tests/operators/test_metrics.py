@@ -13,12 +13,14 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from airflow.providers.common.compat.sdk import Stats
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
 from airflow_provider_bik.delivery import AnswerClass, Counts, Progress
 from airflow_provider_bik.events.reasons import Reason
 from airflow_provider_bik.operators.metrics import METRICS, DeliveryMetrics
 from airflow_provider_bik.sandbox import Fault, FaultPlan, Sandbox
+from tests.versions import needs_opentelemetry_in_tasks
 
 EXPECTED = {
     "bik.events.confirmed.migration": 2,
@@ -94,6 +96,7 @@ def test_a_dry_run_counts_nothing(bik: Sandbox) -> None:
     assert not statsd_counts(lines)
 
 
+@needs_opentelemetry_in_tasks
 def test_they_arrive_at_an_opentelemetry_collector_with_dag_and_task(failing_once: Sandbox) -> None:
     received: list[ExportMetricsServiceRequest] = []
 
@@ -139,11 +142,7 @@ def progress(**changes: object) -> Progress:
 def sent(metrics: DeliveryMetrics, given: Progress, monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     """What is sent for a progress."""
     found: Counter[str] = Counter()
-
-    def incr(name: str, count: int = 1, **_: object) -> None:
-        found[name] += count
-
-    monkeypatch.setattr("airflow.sdk.observability.stats.Stats.incr", incr)
+    monkeypatch.setattr(Stats, "incr", lambda name, number, **_: found.update({name: number}), raising=False)
     metrics.of_progress(given)()
     return found
 

@@ -9,14 +9,14 @@ from typing import Any
 
 import pendulum
 import pytest
-from airflow.sdk import DAG, Asset, task
-from airflow.sdk.lineage import HookLineageCollector
+from airflow.providers.common.compat.sdk import DAG, Asset, task
 
 from airflow_provider_bik.assets import asset_uri, create_asset
 from airflow_provider_bik.hooks.bik import BikHook
 from airflow_provider_bik.operators.bik import BikSendEventsOperator
 from airflow_provider_bik.sandbox import Sandbox
-from tests.operators.support import TaskInstance, event, returned, run
+from tests.operators.support import TaskInstance, event
+from tests.versions import lineage_collector, returned, run
 
 _numbers = itertools.count()
 
@@ -27,9 +27,20 @@ def new_dag() -> DAG:
     return DAG(f"outlets_{next(_numbers)}", schedule=None, start_date=pendulum.datetime(2026, 1, 1))
 
 
+class OutletEvents:
+    """What Airflow puts into the context: an event for each asset."""
+
+    def __init__(self) -> None:
+        self._events: dict[str, SimpleNamespace] = {}
+
+    def __getitem__(self, asset: Any) -> SimpleNamespace:
+        return self._events.setdefault(asset.name, SimpleNamespace(extra={}))
+
+
 def test_the_event_of_an_asset_tells_what_has_arrived(bik: Sandbox, tmp_path: Path) -> None:
     orders = Asset("orders_in_bik")
-    events = {orders: SimpleNamespace(extra={"own": 1})}
+    events = OutletEvents()
+    events[orders].extra["own"] = 1
     send = BikSendEventsOperator(
         task_id="send",
         events=[event(1), event(2), event(3, email="", phoneNumber="x")],
@@ -85,7 +96,7 @@ def test_what_is_no_asset_in_bik_is_refused(uri: str) -> None:
 
 def test_the_hook_tells_airflow_what_it_has_written(bik: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     # Without somebody who reads lineage, Airflow collects none.
-    collector = HookLineageCollector()  # type: ignore[no-untyped-call]
+    collector = lineage_collector()
     monkeypatch.setattr("airflow_provider_bik.hooks.bik.get_hook_lineage_collector", lambda: collector)
     BikHook().send_events([event(1), event(2, createdAt="2024-01-05T10:00:00Z")])
     host = bik.url.removeprefix("http://")

@@ -9,30 +9,35 @@ from typing import Any
 
 import pendulum
 import pytest
-from airflow.sdk import DAG, ExceptionRetryPolicy, RetryAction, RetryRule
+from airflow.providers.common.compat import sdk
+from airflow.providers.common.compat.sdk import DAG
 
 from airflow_provider_bik import errors
 from airflow_provider_bik.errors import BikError
 from airflow_provider_bik.operators.bik import BikSendEventsOperator
 from airflow_provider_bik.operators.retries import BikRetryPolicy, for_airflow
 from airflow_provider_bik.sandbox import Fault, FaultPlan, Sandbox
-from tests.operators.support import TaskInstance, event, run
+from tests.operators.support import TaskInstance, event
+from tests.versions import needs_retry_policies, run
 
 _numbers = itertools.count()
 
 ERRORS = [getattr(errors, name) for name in errors.__all__]
 
 
+@needs_retry_policies
 @pytest.mark.parametrize("kind", ERRORS)
 def test_an_error_that_another_try_would_meet_again_ends_the_task_and_others_are_retried(kind: type[BikError]) -> None:
     decision = BikRetryPolicy().evaluate(for_airflow(kind("what happened")), 1, 3, {})
-    assert decision.action is (RetryAction.DEFAULT if kind.retry_can_help else RetryAction.FAIL)
+    assert decision.action is (sdk.RetryAction.DEFAULT if kind.retry_can_help else sdk.RetryAction.FAIL)
 
 
+@needs_retry_policies
 def test_what_is_no_error_of_this_package_is_left_to_airflow() -> None:
-    assert BikRetryPolicy().evaluate(RuntimeError("x"), 1, 3, None).action is RetryAction.DEFAULT
+    assert BikRetryPolicy().evaluate(RuntimeError("x"), 1, 3, None).action is sdk.RetryAction.DEFAULT
 
 
+@needs_retry_policies
 @pytest.mark.parametrize(("usual", "waits"), [(timedelta(minutes=5), 3600), (timedelta(hours=2), None)])
 def test_a_pause_that_bik_asks_for_is_waited_for_and_never_shortens_the_tasks_own(
     usual: timedelta, waits: int | None, bik: Sandbox
@@ -45,6 +50,7 @@ def test_a_pause_that_bik_asks_for_is_waited_for_and_never_shortens_the_tasks_ow
     assert decision.retry_delay == (None if waits is None else timedelta(seconds=waits))
 
 
+@needs_retry_policies
 def test_a_window_that_is_not_over_is_retried_when_it_is(bik: Sandbox, tmp_path: Path) -> None:
     end = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=10)
     send = BikSendEventsOperator(
@@ -61,8 +67,9 @@ def test_a_window_that_is_not_over_is_retried_when_it_is(bik: Sandbox, tmp_path:
     assert timedelta(hours=9) < decision.retry_delay <= timedelta(hours=10)
 
 
+@needs_retry_policies
 def test_the_policy_of_the_dag_wins() -> None:
-    own = ExceptionRetryPolicy([RetryRule(exception=ValueError, action=RetryAction.FAIL)])
+    own = sdk.ExceptionRetryPolicy([sdk.RetryRule(exception=ValueError, action=sdk.RetryAction.FAIL)])
     assert BikSendEventsOperator(task_id="one", events=[], retry_policy=own).retry_policy is own
     with DAG("policies", schedule=None, default_args={"retry_policy": own}):
         assert BikSendEventsOperator(task_id="two", events=[]).retry_policy is own

@@ -12,8 +12,7 @@ from typing import Any
 
 import pendulum
 import pytest
-from airflow.sdk import DAG, task
-from airflow.serialization.serialized_objects import DagSerialization
+from airflow.providers.common.compat.sdk import DAG, task
 
 from airflow_provider_bik.errors import BikConfigError
 from airflow_provider_bik.events import Reading
@@ -21,7 +20,8 @@ from airflow_provider_bik.events.mapping import Column, Constant, EventMapping
 from airflow_provider_bik.hooks.bik import BikHook
 from airflow_provider_bik.operators.bik import BikSendEventsOperator
 from airflow_provider_bik.sandbox import Sandbox
-from tests.operators.support import TaskInstance, event, log_text, rejected_lines, returned, run, stored_by_airflow
+from tests.operators.support import TaskInstance, event, log_text, rejected_lines
+from tests.versions import restored, returned, run, stored_by_airflow, stored_dag
 
 pytestmark = [pytest.mark.airflow, pytest.mark.usefixtures("airflow_db")]
 
@@ -132,8 +132,8 @@ def test_a_dag_with_a_mapping_is_serialised_the_same_every_time() -> None:
             BikSendEventsOperator.partial(task_id="c", mapping=EventMapping(to_event=lambda row: row)).expand(
                 events=[[]]
             )
-        serialised = DagSerialization.to_dict(dag)
-        assert DagSerialization.from_dict(serialised).task_ids == ["a", "b", "c"]
+        serialised = stored_dag(dag)
+        assert restored(serialised).task_ids == ["a", "b", "c"]
         return serialised
 
     assert json.dumps(build()["dag"]["tasks"]) == json.dumps(build()["dag"]["tasks"])

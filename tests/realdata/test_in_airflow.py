@@ -13,7 +13,8 @@ from airflow.sdk import DAG, task, task_group
 
 from airflow_provider_bik.operators.bik import BikSendEventsOperator
 from airflow_provider_bik.sandbox import Sandbox
-from tests.operators.support import event, log_text, run, stored_by_airflow
+from tests.operators.support import event, log_text
+from tests.versions import run, stored_by_airflow
 
 pytestmark = [pytest.mark.airflow, pytest.mark.usefixtures("airflow_db")]
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.sdk.io import attach
 from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[import-untyped]
 
 from tests.state.stories import LocalDisks, MemoryDisks, Objects
+from tests.versions import attach
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +38,7 @@ def local() -> Iterator[LocalDisks]:
 
 @pytest.fixture(scope="session")
 def memory() -> MemoryDisks:
-    attach(protocol="memory", fs=MemoryFileSystem())
+    attach(MemoryFileSystem())
     return MemoryDisks("memory://model")
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.sdk.io import attach
 from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[import-untyped]
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -20,6 +19,7 @@ from airflow_provider_bik.errors import BikStorageError
 from airflow_provider_bik.events import Contract, EncodedEvent, Encoder, EventMapping, InputEvent, Item
 from airflow_provider_bik.state.generation_file import INPUT, GenerationFile
 from airflow_provider_bik.state.storage import Folder
+from tests.versions import attach
 
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
 GENERATION = "2026-12-01T00-00-00-abcdef-0"
@@ -140,7 +140,7 @@ def test_one_that_is_cut_while_it_is_read_is_an_error_that_says_what_a_retry_doe
 
 def test_it_works_on_an_object_store() -> None:
     MemoryFileSystem.store.clear()
-    attach(protocol="memory", fs=MemoryFileSystem())
+    attach(MemoryFileSystem())
     file = GenerationFile(Folder("memory://bucket/state"), GENERATION)
     assert file.fingerprint() is None
     file.write(EVENTS, "shape")

@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
-from airflow.sdk.io import attach
 from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[import-untyped]
 
 from airflow_provider_bik.delivery import Checkpoint, Counts
@@ -34,6 +33,7 @@ from airflow_provider_bik.state.record import (
 )
 from airflow_provider_bik.state.storage import Documents, Folder, TaskStateStore
 from tests.operators.support import Store
+from tests.versions import attach
 
 RESEND, SKIP, TRIM, REFUSE = IfDelivered.RESEND, IfDelivered.SKIP, IfDelivered.TRIM, IfDelivered.REFUSE
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
@@ -46,7 +46,7 @@ _minutes = itertools.count()
 def documents(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Documents]:
     """Wherever a record can lie."""
     MemoryFileSystem.store.clear()
-    attach(protocol="memory", fs=MemoryFileSystem())
+    attach(MemoryFileSystem())
     if request.param == "store":
         yield TaskStateStore(Store())
     else:

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath
-from airflow.sdk.io import attach
 from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-untyped]
 from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[import-untyped]
 
 from airflow_provider_bik.errors import BikConfigError, BikStorageError
 from airflow_provider_bik.state.storage import Folder, shown_path
+from tests.versions import attach
 
 LARGE = 30
 
@@ -24,7 +24,7 @@ LARGE = 30
 @pytest.fixture
 def objects() -> Iterator[Folder]:
     MemoryFileSystem.store.clear()
-    attach(protocol="memory", fs=MemoryFileSystem())
+    attach(MemoryFileSystem())
     yield Folder("memory://bucket/state")
     MemoryFileSystem.store.clear()
 

@@ -8,15 +8,17 @@ from typing import Any
 
 import pendulum
 import pytest
-from airflow.sdk import DAG, CronDataIntervalTimetable
+from airflow.providers.common.compat.sdk import DAG
+from airflow.timetables.interval import CronDataIntervalTimetable
 
 from airflow_provider_bik.sandbox import Sandbox
 from airflow_provider_bik.transfers.sql_to_bik import SqlToBikOperator
 from airflow_provider_bik.transfers.sql_to_bik_incremental import SqlToBikIncrementalOperator
 from airflow_provider_bik.windows import DATA_INTERVAL
-from tests.operators.support import files_of, log_text, returned, run, stored_by_airflow
+from tests.operators.support import files_of, log_text
 from tests.transfers.conftest import Database
 from tests.transfers.support import ORDERS, orders
+from tests.versions import returned, run, stored_by_airflow
 
 pytestmark = [pytest.mark.airflow, pytest.mark.usefixtures("airflow_db")]
 

@@ -9,13 +9,14 @@ from typing import Any
 
 import pendulum
 import pytest
-from airflow.sdk import DAG
+from airflow.providers.common.compat.sdk import DAG
 
 from airflow_provider_bik.events import Reading
 from airflow_provider_bik.operators.bik import BikSendEventsOperator
 from airflow_provider_bik.sandbox import Sandbox
 from airflow_provider_bik.ui.plugin import BikPlugin
-from tests.operators.support import APP_ID, KEY, SECRET, connection, event, run
+from tests.operators.support import APP_ID, KEY, SECRET, connection, event
+from tests.versions import run
 
 _numbers = itertools.count()
 

@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 import pytest
+
+pytest.importorskip("playwright", reason="it looks at the pages in a browser")
+
 import uvicorn
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
@@ -15,8 +18,9 @@ from tests.sandbox.browser import launch_options
 from tests.sandbox.test_page import BRIGHTNESS, CONTRASTS
 from tests.ui.conftest import Delivered, TaskState
 from tests.ui.test_pages import note_progress
+from tests.versions import needs_pages
 
-pytestmark = [pytest.mark.airflow]
+pytestmark = [pytest.mark.airflow, needs_pages]
 
 SIDEWAYS = "() => document.documentElement.scrollWidth > innerWidth"
 PATIENCE = 30_000

@@ -12,8 +12,9 @@ import pytest
 from airflow_provider_bik.state.progress import DeliveryProgress, PastTrouble, Trouble
 from airflow_provider_bik.ui import app as app_module
 from tests.ui.conftest import HOSTILE, Delivered, TaskState
+from tests.versions import needs_pages
 
-pytestmark = [pytest.mark.airflow]
+pytestmark = [pytest.mark.airflow, needs_pages]
 
 PATHS = ("/bik/delivery", "/bik/run", "/bik/coverage")
 PERSONAL = ("customer0", "customer5", "customer6", "priya", "order-0", "order-5", "order-7")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 import json
 import subprocess
@@ -10,9 +11,12 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_2_PLUS
 
+from airflow_provider_bik.ui import plugin
 from airflow_provider_bik.ui.plugin import BikPlugin
 from tests.conftest import REPOSITORY
+from tests.versions import needs_pages
 
 GROUP = "airflow.plugins"
 
@@ -45,16 +49,18 @@ def test_the_package_names_it_as_an_entry_point() -> None:
     assert [entry.load() for entry in entries] == [BikPlugin]
 
 
+@needs_pages
 def test_airflow_takes_it_for_a_plugin_and_its_api_can_tell_of_it() -> None:
-    from airflow._shared.plugins_manager.plugins_manager import is_valid_plugin  # noqa: PLC0415 - Airflow 3.3
+    place = "_shared.plugins_manager.plugins_manager" if AIRFLOW_V_3_2_PLUS else "plugins_manager"
     from airflow.api_fastapi.core_api.datamodels.plugins import ExternalViewResponse  # noqa: PLC0415 - Airflow 3
 
-    assert is_valid_plugin(BikPlugin)
+    assert importlib.import_module(f"airflow.{place}").is_valid_plugin(BikPlugin)
     views = [ExternalViewResponse(**view) for view in BikPlugin.external_views]  # type: ignore[arg-type]
     assert {view.destination for view in views} == {"task_instance", "dag_run", "nav"}
     assert len({view.url_route for view in views}) == len(views)
 
 
+@needs_pages
 def test_its_addresses_are_relative_so_that_airflow_may_lie_below_a_path() -> None:
     assert all(not view["href"].startswith("/") for view in BikPlugin.external_views)
 
@@ -75,6 +81,6 @@ def test_below_airflow_3_1_it_adds_nothing() -> None:
 
 @pytest.mark.parametrize("kind", ["http:", "https:", "@import", "url("])
 def test_the_pages_ask_nothing_of_other_servers(kind: str) -> None:
-    templates = sorted((REPOSITORY / "airflow_provider_bik" / "ui" / "templates").glob("*.html"))
+    templates = sorted(Path(plugin.__file__).with_name("templates").glob("*.html"))
     assert templates
     assert not [path.name for path in templates if kind in Path(path).read_text("utf-8")]
