@@ -52,7 +52,7 @@ dist: $(READY) ## builds the wheel and tests it in a clean environment
 # Every Airflow and Python that is supported; tests/compat/matrix.py names them. `make matrix` takes hours.
 compat: $(READY) ## tries the wheel with the oldest Airflow that is supported
 	$(BIN)/python -m tests.compat.matrix --airflow 2.11 --python 3.11 tests/compat tests/events tests/hooks \
-	  tests/inputs tests/operators tests/test_windows.py
+	  tests/inputs tests/operators/test_send_events.py tests/test_windows.py
 
 matrix: $(READY) ## tries the wheel with every Airflow and Python; ARGS="--airflow 3.1" for a part of them
 	$(BIN)/python -m tests.compat.matrix --record $(ARGS)

@@ -58,7 +58,7 @@ from airflow_provider_bik.transfers.sql_to_bik import SqlToBikOperator  # noqa: 
 from airflow_provider_bik.transfers.sql_to_bik_incremental import SqlToBikIncrementalOperator  # noqa: E402 - as above
 from docs.forms import FORMS  # noqa: E402 - as above
 from docs.reference import reference  # noqa: E402 - as above
-from tests.compat.matrix import COMBINATIONS, RELEASES, key, seen  # noqa: E402 - as above
+from tests.compat.matrix import RELEASES  # noqa: E402 - as above
 
 __all__ = ["PAGES", "TABLES", "arguments_of", "public_errors", "written"]
 
@@ -199,18 +199,6 @@ def _metrics() -> list[str]:
         name = name or (f"`{metric.name}.<reason code>`" if metric.endings else f"`{metric.name}`")
         rows.append([name, metric.kind, metric.meaning])
     return _table(["name", "kind", "what it counts"], rows)
-
-
-def _versions() -> list[str]:
-    found = seen()
-    rows = []
-    for combination in COMBINATIONS:
-        if (result := found.get(key(combination))) is not None:
-            dags = "every count agrees" if result["dags"] else "failed"
-            tests = "passed" if not result["failed"] else f"{result['failed']} failed"
-            counts = f"{tests} {result['passed']}, {result['skipped']} skipped"
-            rows.append([str(result["airflow"]), str(result["python"]), dags, counts, str(result["day"])])
-    return _table(["Airflow", "Python", "the sample DAGs", "tests", "day"], rows)
 
 
 def _pins() -> list[str]:
@@ -392,7 +380,6 @@ TABLES: Mapping[str, Callable[[], list[str]]] = {
     "options": _options,
     "errors": _errors,
     "unreadable-files": _unreadable,
-    "versions": _versions,
     "pins": _pins,
     "phones": partial(_forms, "phoneNumber"),
     "emails": partial(_forms, "email"),

@@ -31,6 +31,8 @@ NOT_RUN = {
     "make constraints": "it would renew the versions that these tests run with",
     "make clean": "it would remove the environment in which these tests run",
     "make storm": "it takes half an hour; `make test` runs a short form",
+    "make matrix": "it takes hours; the gate runs the oldest Airflow of it by `make compat`",
+    "python -m benchmarks.startup": "a test holds what is imported; the figures are of the machine",
     "make bench": "it takes some minutes; `make test` runs a quick form",
     "python -m benchmarks.sql": "it takes some minutes; `make test` runs it over a small table",
     "python -m tests.delivery.simulation": "it prints the figures that `make test` compares with the scenario files",
