@@ -33,7 +33,7 @@ def _run(given: argparse.Namespace) -> int:
         settings = hook.settings
         rows += [
             ("BIK", settings.base_url),
-            ("certificate", "is checked" if settings.verify else "is not checked"),
+            ("certificate", _certificate(settings.base_url, verify=settings.verify)),
             ("app_id", "given" if settings.app_id is not None else "missing"),
         ]
         good, said = hook.test_connection()
@@ -44,3 +44,9 @@ def _run(given: argparse.Namespace) -> int:
     rows.append(("answer", said))
     show_table("Good" if good else "Not good", ("what", "is"), rows)
     return 0 if good else 1
+
+
+def _certificate(base_url: str, *, verify: bool) -> str:
+    if base_url.startswith("http://"):
+        return "none: plain http"
+    return "is checked" if verify else "is not checked"

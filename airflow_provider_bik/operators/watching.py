@@ -20,7 +20,10 @@ from airflow_provider_bik.threads import Background
 __all__ = ["Watch"]
 
 LONGEST_WAIT = 2.0
-"""Seconds that the first and the last document are waited for. Airflow kills a task 5 s after its order to end."""
+"""Seconds that the first and the last document are waited for."""
+
+WAIT_AFTER_ORDER = 0.4
+"""The same, of the last one after an order to stop: Airflow kills a task 5 s after it, and delivery takes up to 2.5."""
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +72,7 @@ class Watch:
     ) -> None:
         if kind is not None:
             self.end("failed")
-        self._background.wait(LONGEST_WAIT)
+        self._background.wait(WAIT_AFTER_ORDER if self._last.state == "stopped" else LONGEST_WAIT)
         self._background.close()
 
     def opened(self, total: int | None) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from importlib import resources
-from typing import Protocol
+from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
@@ -17,7 +18,7 @@ from starlette.routing import Route
 from airflow_provider_bik.sandbox.contract import PIPELINES
 from airflow_provider_bik.sandbox.faults import FaultPlan
 from airflow_provider_bik.sandbox.ledger import Ledger
-from airflow_provider_bik.sandbox.masking import masked_person
+from airflow_provider_bik.sandbox.masking import masked_event, masked_person
 from airflow_provider_bik.sandbox.request_log import RequestLog
 from airflow_provider_bik.sandbox.stored import StoredEvent
 
@@ -26,6 +27,16 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 _LATEST = 14
 _DUPLICATES = 5
 _SHOWN_TEXT = 120
+
+PLANS: Final[Mapping[str, Mapping[str, object]]] = {
+    "none": {},
+    "outage": {"rates": [{"kind": "status", "status": 503, "probability": 1}]},
+    "throttle": {"requests_per_second": 1, "retry_after": "1"},
+    "slow": {"latency": [2, 4]},
+}
+"""The fault plans that the page's buttons put in force."""
+
+_KNOWN: Final = {name: FaultPlan.from_json(json.dumps(plan)) for name, plan in PLANS.items()}
 
 
 class Controlled(Protocol):
@@ -42,6 +53,10 @@ class Controlled(Protocol):
     @property
     def sample_credentials(self) -> str | None:
         """User and password to show on the page, if they are no secret."""
+
+    @property
+    def faults(self) -> FaultPlan:
+        """The fault plan in force."""
 
     def set_faults(self, plan: FaultPlan) -> None:
         """Put another plan in force."""
@@ -96,6 +111,7 @@ class Control:
         style, script, page = (
             (files / name).read_text(encoding="utf-8") for name in ("page.css", "page.js", "page.html")
         )
+        script = script.replace("{}/*PLANS*/", json.dumps(PLANS))
         self._page = page.replace("/*STYLE*/", style).replace("/*SCRIPT*/", script)
 
     def routes(self) -> list[Route]:
@@ -105,6 +121,7 @@ class Control:
             ("GET", "/stats", self._stats),
             ("GET", "/ledger/counts", self._counts),
             ("GET", "/ledger/duplicates", self._duplicates),
+            ("GET", "/ledger/events/{sequence:int}", self._event),
             ("POST", "/ledger/clear", self._clear),
             ("PUT", "/faults", self._set_faults),
         ]
@@ -145,6 +162,7 @@ class Control:
                     for each in ledger.duplicates(limit=_DUPLICATES)
                 ],
                 "latest": [_shown(event) for event in ledger.latest(_LATEST)],
+                "plan": next((name for name, plan in _KNOWN.items() if plan == self._sandbox.faults), "other"),
             }
         )
 
@@ -159,6 +177,20 @@ class Control:
         key = request.query_params.get("key", "eventName")
         rows = [each._asdict() for each in self._sandbox.ledger.duplicates(key)]
         return JSONResponse({"key": key, "duplicates": rows})
+
+    async def _event(self, request: Request) -> Response:
+        found = self._sandbox.ledger.event(request.path_params["sequence"])
+        if found is None:
+            return _error(404, "There is no such event; it may have been forgotten")
+        return JSONResponse(
+            {
+                "sequence": found.sequence,
+                "pipeline": found.pipeline,
+                "receivedAt": found.received,
+                "contentHash": found.content_hash,
+                "event": masked_event(found.event),
+            }
+        )
 
     async def _clear(self, _request: Request) -> Response:
         self._sandbox.clear()

@@ -161,6 +161,10 @@ class Ledger:
             yield from page
             after = page[-1].sequence
 
+    def event(self, sequence: int) -> StoredEvent | None:
+        """Give one event by its place in the order of arrival; None if there is none."""
+        return next(iter(self._page(f"sequence = {sequence}", {}, "sequence", 1)), None)
+
     def latest(self, limit: int) -> list[StoredEvent]:
         """Give the newest events, newest first."""
         return self._page("TRUE", {}, "sequence DESC", limit)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from airflow_provider_bik.sandbox.contract import ADDRESSES
 
 _DOTS = "•••"
 
@@ -28,3 +31,23 @@ def masked_person(event: Mapping[str, object]) -> str:
     if isinstance(email, str) and email:
         return masked_email(email)
     return masked_phone(phone) if isinstance(phone, str) and phone else ""
+
+
+def _masked_name(name: str) -> str:
+    return f"{name[:1]}{_DOTS}"
+
+
+_MASKS: Final[Mapping[str, Callable[[str], str]]] = {
+    "name": _masked_name,
+    "email": masked_email,
+    "phoneNumber": masked_phone,
+}
+
+
+def masked_event(event: Mapping[str, object]) -> dict[str, object]:
+    """Give the event as it arrived, with all that is personal in it masked."""
+    masked = {name: _MASKS[name](str(value)) if name in _MASKS else value for name, value in event.items()}
+    properties = event["eventProperties"]
+    if isinstance(properties, Mapping):
+        masked["eventProperties"] = {name: _DOTS if name in ADDRESSES else value for name, value in properties.items()}
+    return masked

@@ -67,7 +67,7 @@ def storage_path(path: str | ObjectStoragePath) -> ObjectStoragePath:
     """
     scheme = str(path).partition("://")[0] if "://" in str(path) else "file"
     try:
-        found = ObjectStoragePath(path) if isinstance(path, str) else path
+        found = _object_path(path) if isinstance(path, str) else path
         # Below 3, only this looks whether there is such a storage; and always, whether Airflow has a provider for it.
         _ = found.fs
     except (ValueError, ImportError) as error:
@@ -77,6 +77,12 @@ def storage_path(path: str | ObjectStoragePath) -> ObjectStoragePath:
         )
         raise BikConfigError(message) from error
     return found
+
+
+def _object_path(text: str) -> ObjectStoragePath:
+    found = ObjectStoragePath(text)
+    # universal_pathlib below 0.3, which Airflow below 3.2 has, takes a relative path for one at the root.
+    return ObjectStoragePath(str(Path(text).absolute())) if found.path == f"/{text}" else found
 
 
 def shown_path(path: str | ObjectStoragePath) -> str:

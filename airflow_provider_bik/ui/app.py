@@ -44,7 +44,7 @@ _PROBLEMS = {
     400: ("This page needs more", "Its address names no run or no task. Open it from the run or the task."),
     401: ("You are not logged in", "Log in to Airflow, then open this page again."),
     403: ("You may not see this", "Your Airflow account has no right to read this DAG. Ask whoever runs Airflow."),
-    404: ("There is no such task", "This run has no such task instance; Airflow may have removed the run."),
+    404: ("There is no such task", "Airflow may have split it into windows, or removed the run. Open the run again."),
 }
 
 

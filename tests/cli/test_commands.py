@@ -60,6 +60,7 @@ def test_a_good_connection_is_checked_and_no_event_is_sent(
     assert code == 0
     assert said.startswith("Good")
     assert bik.url in said
+    assert "none: plain http" in said
     assert "BIK accepts this API key and secret for this app_id." in said
     assert "sandbox-secret" not in said
     assert bik.ledger.count() == 0
@@ -69,11 +70,10 @@ def test_a_good_connection_is_checked_and_no_event_is_sent(
     ("changes", "says"),
     [
         ({"password": "wrong"}, "HTTP 401"),
-        ({"extra": {}}, "Not checked"),
         ({"extra": {"app_idd": "x"}}, "unknown extras: app_idd"),
-        ({"host": "http://127.0.0.1:9"}, "did not answer"),
+        ({"host": "http://127.0.0.1:9"}, "cannot be reached"),
     ],
-    ids=["secret", "no appId", "extra", "unreachable"],
+    ids=["secret", "extra", "unreachable"],
 )
 def test_a_connection_that_is_not_good_ends_check_with_1(
     bik: Sandbox,
@@ -88,6 +88,15 @@ def test_a_connection_that_is_not_good_ends_check_with_1(
     said = " ".join(capsys.readouterr().out.split())
     assert said.startswith("Not good")
     assert says in said
+
+
+def test_check_says_that_without_an_app_id_the_credentials_are_not_checked(
+    bik: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "")
+    monkeypatch.setenv("AIRFLOW_CONN_OTHER", connection(bik, extra={}))
+    assert main(["check", "--conn-id", "other"]) == 0
+    assert "API key and secret are not checked" in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.airflow
@@ -207,7 +216,7 @@ def test_on_a_terminal_it_shows_how_far_it_is(slow_bik: Sandbox, tmp_path: Path)
     os.close(ours)
     assert process.wait() == 0
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", seen.decode())
-    assert "events settled" in text
+    assert "events are done" in text
     assert "kavya" not in text
 
 

@@ -44,6 +44,8 @@ NOT_RUN = {
 AIRFLOW = {
     "airflow connections test": "Connection success!",
     "airflow connections add": "Successfully added",
+    "airflow db migrate": "Database migration done!",
+    "airflow version": "3.",
     "airflow pools set": "Pool bik created",
     "airflow providers get": "airflow-provider-bik",
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 
-from airflow.providers.common.compat.sdk import AirflowException, conf
+from airflow.providers.common.compat.sdk import AirflowException, Stats, conf
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_2_PLUS
 
 from airflow_provider_bik.delivery import Sending
@@ -17,6 +17,8 @@ def main() -> None:
     """Two good events of each pipeline, one bad, one that is skipped; the first request is answered with 500."""
     if AIRFLOW_V_3_2_PLUS:
         _initialize()
+    # As when Airflow begins a task: the client is made by the first metric, and not by two threads at once.
+    Stats.incr("ti.start", tags={"dag_id": "dag", "task_id": "send"})
     good = [event(1), event(2), event(3, createdAt="2024-01-05T10:00:00Z"), event(4, createdAt="2024-01-05T10:00:00Z")]
     send = BikSendEventsOperator(
         task_id="send",

@@ -89,8 +89,9 @@ def test_s26_connections_in_every_form(tmp_path: Path, monkeypatch: pytest.Monke
     with Sandbox(api_key=KEY, api_secret=SECRET, app_id="a/b c") as bik:
         monkeypatch.setenv("AIRFLOW_CONN_BIK_DEFAULT", connections(bik)[form])
         BikHook().send_event(event(0))
-        works, _ = BikHook().test_connection()
-        assert works is ("URI" in form)
+        works, message = BikHook().test_connection()
+        assert works
+        assert ("BIK accepts" in message) is ("URI" in form)
         assert bik.ledger.count() == 1
 
 

@@ -10,7 +10,7 @@ from airflow_provider_bik.sandbox import FaultPlan, Sandbox
 from airflow_provider_bik.sandbox.masking import masked_email, masked_phone
 from tests.sandbox.calls import PATIENCE, Caller, event
 
-GETS = ["/", "/stats", "/ledger/counts", "/ledger/duplicates"]
+GETS = ["/", "/stats", "/ledger/counts", "/ledger/duplicates", "/ledger/events/1"]
 CHANGES = [("POST", "/ledger/clear"), ("PUT", "/faults")]
 
 
@@ -29,6 +29,18 @@ def test_duplicates_are_given_with_an_example(caller: Caller) -> None:
     found = caller.call("GET", "/ledger/duplicates?key=eventProperties.orderId").json
     assert found["key"] == "eventProperties.orderId"
     assert [(each["copies"], each["example"]) for each in found["duplicates"]] == [(2, "order-1")]
+
+
+def test_one_event_is_given_masked(caller: Caller) -> None:
+    caller.send_event(event(1, name="Asha Rao", email="asha@example.com", phoneNumber="+919812345687"))
+    [latest] = caller.call("GET", "/stats").json["latest"]
+    found = caller.call("GET", f"/ledger/events/{latest['sequence']}").json
+    assert (found["pipeline"], found["event"]["eventName"]) == ("realtime", "purchasedAProduct")
+    person = [found["event"][name] for name in ("name", "email", "phoneNumber")]
+    assert person == ["A•••", "a•••@e•••.com", "•••87"]
+    assert found["event"]["eventProperties"] == event(1)["eventProperties"]
+    gone = caller.call("GET", f"/ledger/events/{latest['sequence'] + 1}")
+    assert (gone.status, bool(gone.json["error"])) == (404, True)
 
 
 @pytest.mark.parametrize("question", ["by=a..b", "where=pipeline", "where==x"])

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from airflow_provider_bik.sandbox import Fault, FaultPlan, Sandbox
 from tests.sandbox.browser import launch_options
@@ -138,6 +139,77 @@ def test_nothing_sticks_out_at_any_width(page: Page, bik: Sandbox, caller: Calle
         assert page.evaluate(STICKING_OUT) == []
 
 
+@pytest.mark.parametrize("width", [1400, 400])
+def test_a_number_of_six_digits_does_not_run_into_its_curve(
+    page: Page, bik: Sandbox, caller: Caller, width: int
+) -> None:
+    def many(route: Route) -> None:
+        # So many would take long to send.
+        answer = route.fetch()
+        stats = answer.json()
+        for each in stats["pipelines"].values():
+            each["total"] = 987_650
+        route.fulfill(response=answer, json=stats)
+
+    caller.send_events([event(1)])
+    page.route("**/stats", many)
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(bik.url)
+    see(page, "#total-realtime", "987,650")
+    for name in ("realtime", "migration"):
+        assert page.evaluate(GAP, name) > 0
+    assert page.evaluate(STICKING_OUT) == []
+
+
+def test_an_event_is_shown_with_its_people_masked(page: Page, bik: Sandbox, caller: Caller) -> None:
+    addresses = {"shippingAddress": "12 MG Road", "billingAddress": {"street": "12 MG Road"}}
+    caller.send_event(event(7, name="Asha Rao", email="asha@example.com", eventProperties={"orderId": 7, **addresses}))
+    page.goto(bik.url)
+    page.click("#latest tr:first-child button")
+    see(page, "#details-title", "purchasedAProduct")
+    see(page, "#details-about", "Real-time. Number ")
+    shown = json.loads(page.locator("#details-event").inner_text())
+    assert (shown["name"], shown["email"]) == ("A•••", "a•••@e•••.com")
+    assert shown["eventProperties"] == {"orderId": 7, "shippingAddress": "•••", "billingAddress": "•••"}
+    page.keyboard.press("Escape")
+    expect(page.locator("#details")).to_be_hidden()
+    assert "Rao" not in page.content()
+
+
+def test_the_focus_stays_on_an_event_while_the_page_looks_again(page: Page, bik: Sandbox, caller: Caller) -> None:
+    caller.send_event(event(1))
+    page.goto(bik.url)
+    page.locator("#latest tr:first-child button").focus()
+    caller.send_event(event(2))
+    see(page, "#total-realtime", "2")
+    expect(page.locator("#latest tr")).to_have_count(2)
+    expect(page.locator("#latest tr:first-child button")).to_be_focused()
+
+
+def test_buttons_switch_faults_on_and_off(page: Page, bik: Sandbox, caller: Caller) -> None:
+    page.goto(bik.url)
+    outage, throttle, slow = (page.get_by_role("button", name=name) for name in ("Outage", "Throttle", "Slow"))
+    outage.click()
+    expect(outage).to_have_attribute("aria-pressed", "true", timeout=20_000)
+    assert caller.send_event(event()).status == 503
+    throttle.click()
+    expect(throttle).to_have_attribute("aria-pressed", "true", timeout=20_000)
+    expect(outage).to_have_attribute("aria-pressed", "false", timeout=20_000)
+    assert (bik.faults.requests_per_second, bik.faults.retry_after) == (1, "1")
+    slow.click()
+    expect(slow).to_have_attribute("aria-pressed", "true", timeout=20_000)
+    assert list(bik.faults.latency) == [2, 4]
+    slow.click()
+    expect(slow).to_have_attribute("aria-pressed", "false", timeout=20_000)
+    assert bik.faults == FaultPlan()
+    bik.faults = FaultPlan(seed=3)
+    expect(page.locator("#other-plan")).to_be_visible(timeout=20_000)
+    expect(page.locator("[data-plan][aria-pressed=true]")).to_have_count(0)
+
+
+GAP = """(name) => document.querySelector(`#spark-${name}`).getBoundingClientRect().left
+  - (() => { const all = document.createRange(); all.selectNodeContents(document.querySelector(`#total-${name}`));
+    return all.getBoundingClientRect().right; })()"""
 STICKING_OUT = """() => [...document.querySelectorAll("body *")].filter((element) =>
   element.getBoundingClientRect().right > innerWidth && !element.closest("pre, .hidden, svg, td, th"))
   .map((element) => element.outerHTML)"""

@@ -62,7 +62,7 @@ class RealAirflow:
     def __init__(self, home: Path, *, dags: int, environment: dict[str, str] | None = None) -> None:
         self.home = home
         self._dags = dags
-        self._port = _free_port()
+        self._port = free_port()
         self._environment = environment or {}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._cleanup = ExitStack()
@@ -109,7 +109,7 @@ class RealAirflow:
             "API__BASE_URL": address,
             "DATABASE__SQL_ALCHEMY_CONN": database,
             "LOGGING__BASE_LOG_FOLDER": str(self.home / "logs"),
-            "LOGGING__WORKER_LOG_SERVER_PORT": str(_free_port()),
+            "LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
         }
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
         named = {f"AIRFLOW__{name}": value for name, value in settings.items()}
@@ -136,12 +136,7 @@ class RealAirflow:
 
     def _kill(self) -> None:
         for process in self._processes.values():
-            for group in {process.pid, *_groups_below(process.pid)}:
-                try:
-                    os.killpg(group, signal.SIGKILL)
-                except ProcessLookupError:
-                    continue
-            process.wait()
+            end_with_all_below(process)
 
     def _is_up(self) -> bool:
         for name, process in self._processes.items():
@@ -266,7 +261,8 @@ class TaskRun:
         return "\n".join(log.read_text("utf-8", "replace") for log in logs if self._run_id in str(log))
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -275,6 +271,16 @@ def _free_port() -> int:
 def parent(pid: int) -> int:
     """The parent of a process."""
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def end_with_all_below(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process, which leads its group, and the groups of all its descendants."""
+    for group in {process.pid, *_groups_below(process.pid)}:
+        try:
+            os.killpg(group, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+    process.wait()
 
 
 def _groups_below(pid: int) -> set[int]:

@@ -485,6 +485,7 @@ class _Try:
                 map_index=-1,
                 try_number=self.number,
                 max_tries=task.max_tries,
+                xcom_push=lambda **_: None,
             ),
             "dag_run": SimpleNamespace(run_type=task.run_type, clear_number=task.clear_number),
         }
@@ -631,11 +632,14 @@ class _Hook:
             stopping.press()
             return True
 
+        # Telling of progress is due for ever, so that nobody would see that nothing else will ever happen.
+        untold = replace(delivery, progress=None)
+
         async def work() -> DeliveryReport:
             event = stopping.event()
             if process.plan.stop_after is not None:
                 asyncio.get_running_loop().call_later(process.plan.stop_after, stopping.press)
-            return await deliver(chunks, delivery, send=send, rng=random.Random(process.rng.random()), stopping=event)
+            return await deliver(chunks, untold, send=send, rng=random.Random(process.rng.random()), stopping=event)
 
         with asyncio.Runner(loop_factory=lambda: PatientLoop(idle)) as runner:
             return runner.run(work())

@@ -7,6 +7,7 @@ const WRONG = {
   stream_rejected: ["createdAt alone", "createdAt alone: send isMigration with it"],
   history_lost: ["isMigration alone", "isMigration alone: send createdAt with it"],
 };
+const PLANS = {}/*PLANS*/;
 const number = new Intl.NumberFormat("en");
 const day = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeZone: "UTC" });
 const at = (id) => document.getElementById(id);
@@ -129,20 +130,53 @@ function happened(event) {
   return Number.isNaN(date) ? "" : day.format(date);
 }
 
+// Rows stay where they are and are filled anew, so that the focus of a keyboard stays, too.
 function showLatest(latest) {
   const now = Date.now() / 1000;
-  at("latest").replaceChildren(...latest.map((event) => {
-    const row = make("tr", undefined, event.sequence > newest && newest > 0 ? "fresh" : "");
-    const name = make("td", event.eventName, "event");
-    name.style.setProperty("--hue", `var(--${event.pipeline})`);
-    name.title = NAMES[event.pipeline];
-    name.append(make("span", `, ${NAMES[event.pipeline]}`, "hidden"));
-    row.append(name, make("td", event.person || "blanked", event.person ? "" : "quiet"),
-      make("td", happened(event), "quiet"), make("td", ago(now - event.receivedAt), "quiet end"));
-    return row;
-  }));
-  if (!latest.length) at("latest").append(make("tr"));
+  const body = at("latest");
+  while (body.children.length > Math.max(latest.length, 1)) body.lastChild.remove();
+  while (body.children.length < Math.max(latest.length, 1)) body.append(make("tr"));
+  latest.forEach((event, place) => fill(body.children[place], event, now));
+  if (!latest.length) body.firstChild.replaceChildren();
   newest = latest.length ? latest[0].sequence : 0;
+}
+
+function fill(row, event, now) {
+  if (!row.children.length) {
+    const cell = make("td", undefined, "event");
+    cell.append(make("button", undefined, "open"));
+    cell.firstChild.type = "button";
+    cell.firstChild.addEventListener("click", () => showDetails(row.dataset.sequence));
+    row.append(cell, make("td"), make("td", undefined, "quiet"), make("td", undefined, "quiet end"));
+  }
+  const [name, person, when, arrived] = row.children;
+  row.className = event.sequence > newest && newest > 0 ? "fresh" : "";
+  row.dataset.sequence = event.sequence;
+  name.style.setProperty("--hue", `var(--${event.pipeline})`);
+  name.title = NAMES[event.pipeline];
+  name.firstChild.replaceChildren(event.eventName, make("span", `, ${NAMES[event.pipeline]}`, "hidden"));
+  person.textContent = event.person || "blanked";
+  person.className = event.person ? "" : "quiet";
+  when.textContent = happened(event);
+  arrived.textContent = ago(now - event.receivedAt);
+}
+
+async function showDetails(sequence) {
+  const answer = await fetch(`/ledger/events/${sequence}`);
+  // It has been forgotten since.
+  if (!answer.ok) return;
+  const { event, pipeline, receivedAt, contentHash } = await answer.json();
+  write("details-title", event.eventName);
+  write("details-about", `${NAMES[pipeline]}. Number ${number.format(sequence)}, arrived ${
+    new Date(receivedAt * 1000).toLocaleString("en")}, content ${contentHash.slice(0, 8)}.`);
+  write("details-event", JSON.stringify(event, null, 2));
+  if (!at("details").open) at("details").showModal();
+}
+
+function showPlan(plan) {
+  document.querySelectorAll("[data-plan]").forEach((button) =>
+    button.setAttribute("aria-pressed", String(button.dataset.plan === plan)));
+  at("other-plan").hidden = plan !== "other";
 }
 
 function kind(status) {
@@ -221,6 +255,7 @@ async function poll() {
     showEmpty(stats, Object.values(stats.pipelines).every(({ total }) => total === 0));
     showChart(stats);
     showLatest(stats.latest);
+    showPlan(stats.plan);
     showRequests(stats);
     showTroubles(stats);
     announce(stats.pipelines);
@@ -233,6 +268,12 @@ async function poll() {
   setTimeout(poll, 1000);
 }
 
+document.querySelectorAll("[data-plan]").forEach((button) => button.addEventListener("click", async () => {
+  const plan = button.getAttribute("aria-pressed") === "true" ? "none" : button.dataset.plan;
+  const answer = await fetch("/faults", { method: "PUT", body: JSON.stringify(PLANS[plan]) });
+  if (answer.ok) showPlan(plan);
+}));
+at("close").addEventListener("click", () => at("details").close());
 at("clear").addEventListener("click", async ({ currentTarget: button }) => {
   if (!button.classList.contains("sure")) {
     button.classList.add("sure");
