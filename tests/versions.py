@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import tempfile
 from importlib import import_module
+from operator import attrgetter
 from typing import Any
 
 import pytest
@@ -95,6 +96,8 @@ def returned(dag_run: Any, task_id: str, key: str = "return_value") -> Any:
 
     xcom: Any = import_module("airflow.models.xcom")
     model = xcom.XComModel if AIRFLOW_V_3_0_PLUS else xcom.BaseXCom
+    # Airflow 2 decodes a value when it loads the row.
+    value_of = model.deserialize_value if AIRFLOW_V_3_0_PLUS else attrgetter("value")
     with create_session() as session:
         rows = session.scalars(
             select(model)
@@ -102,7 +105,7 @@ def returned(dag_run: Any, task_id: str, key: str = "return_value") -> Any:
             .where(model.task_id == task_id, model.key == key)
             .order_by(model.map_index)
         ).all()
-        values = [model.deserialize_value(row) for row in rows]
+        values = [value_of(row) for row in rows]
     return values[0] if len(values) == 1 else values
 
 
