@@ -29,8 +29,7 @@ class Watching:
     """Shows a delivery: on a terminal a bar and warnings, else the lines of the log; use as a context manager.
 
     Attributes:
-        store: Stands where Airflow's task state store stands, in which the operator notes how far it has come; None
-            where Airflow has none.
+        store: Stands where Airflow's task state store stands, in which the operator notes how far it has come.
     """
 
     def __init__(self) -> None:

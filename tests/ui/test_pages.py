@@ -9,6 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
+pytest.importorskip("airflow.api_fastapi.app", reason="this Airflow has no pages of plugins in its UI")
+
 from airflow_provider_bik.state.progress import DeliveryProgress, PastTrouble, Trouble
 from airflow_provider_bik.ui import app as app_module
 from tests.ui.conftest import HOSTILE, Delivered, TaskState
