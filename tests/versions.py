@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import tempfile
 from importlib import import_module
+from operator import attrgetter
 from typing import Any
 
 import pytest
@@ -24,11 +25,15 @@ __all__ = [
     "lineage_collector",
     "needs_airflow_2",
     "needs_airflow_3",
+    "needs_asset_events_in_tests",
+    "needs_checked_assets",
     "needs_cli_of_providers",
+    "needs_execute_in_threads",
     "needs_no_pages",
     "needs_opentelemetry_in_tasks",
     "needs_pages",
     "needs_retry_policies",
+    "needs_runs_without_interval",
     "needs_task_state_store",
     "restored",
     "returned",
@@ -43,7 +48,11 @@ def _needs(here: bool, what: str) -> pytest.MarkDecorator:
 
 
 needs_airflow_2 = pytest.mark.skipif(AIRFLOW_V_3_0_PLUS, reason="Airflow 3 has tests of its own, in tests/operators")
-needs_airflow_3 = _needs(AIRFLOW_V_3_0_PLUS, "task SDK, which tests/compat tests without")
+needs_airflow_3 = _needs(AIRFLOW_V_3_0_PLUS, "task SDK; tests/compat has the like for it")
+needs_asset_events_in_tests = _needs(AIRFLOW_V_3_0_PLUS, "events of assets in dag.test()")
+needs_checked_assets = _needs(AIRFLOW_V_3_0_PLUS, "check of assets by their provider")
+needs_runs_without_interval = _needs(AIRFLOW_V_3_0_PLUS, "data intervals without length")
+needs_execute_in_threads = _needs(AIRFLOW_V_3_0_PLUS, "way to execute an operator in another thread")
 needs_pages = _needs(AIRFLOW_V_3_1_PLUS, "pages of plugins in its UI")
 needs_no_pages = pytest.mark.skipif(AIRFLOW_V_3_1_PLUS, reason="this Airflow shows pages of plugins in its UI")
 needs_cli_of_providers = _needs(AIRFLOW_V_3_2_PLUS, "commands of providers")
@@ -95,6 +104,8 @@ def returned(dag_run: Any, task_id: str, key: str = "return_value") -> Any:
 
     xcom: Any = import_module("airflow.models.xcom")
     model = xcom.XComModel if AIRFLOW_V_3_0_PLUS else xcom.BaseXCom
+    # Airflow 2 decodes a value when it loads the row.
+    value_of = model.deserialize_value if AIRFLOW_V_3_0_PLUS else attrgetter("value")
     with create_session() as session:
         rows = session.scalars(
             select(model)
@@ -102,7 +113,7 @@ def returned(dag_run: Any, task_id: str, key: str = "return_value") -> Any:
             .where(model.task_id == task_id, model.key == key)
             .order_by(model.map_index)
         ).all()
-        values = [model.deserialize_value(row) for row in rows]
+        values = [value_of(row) for row in rows]
     return values[0] if len(values) == 1 else values
 
 

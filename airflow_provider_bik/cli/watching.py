@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -30,8 +29,7 @@ class Watching:
     """Shows a delivery: on a terminal a bar and warnings, else the lines of the log; use as a context manager.
 
     Attributes:
-        store: Stands where Airflow's task state store stands, in which the operator notes how far it has come; None
-            where Airflow has none.
+        store: Stands where Airflow's task state store stands, in which the operator notes how far it has come.
     """
 
     def __init__(self) -> None:
@@ -49,7 +47,7 @@ class Watching:
         self._task = self._bar.add_task("Reading", total=None)
         self._lines = _Lines(logging.WARNING if self._console.is_terminal else logging.INFO)
         self._before: list[tuple[logging.Logger, int, bool, list[logging.Handler]]] = []
-        self.store = _Store(self._show) if AIRFLOW_V_3_0_PLUS else None
+        self.store = _Store(self._show)
 
     def __enter__(self) -> Self:
         for logger in map(logging.getLogger, _LOGGERS):

@@ -20,6 +20,7 @@ from uuid import uuid4
 
 import msgspec
 from airflow.providers.common.compat.sdk import ObjectStoragePath
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from airflow_provider_bik.errors import BikConfigError, BikStorageError
@@ -67,7 +68,7 @@ def storage_path(path: str | ObjectStoragePath) -> ObjectStoragePath:
     """
     scheme = str(path).partition("://")[0] if "://" in str(path) else "file"
     try:
-        found = ObjectStoragePath(path) if isinstance(path, str) else path
+        found = _object_path(path) if isinstance(path, str) else path
         # Below 3, only this looks whether there is such a storage; and always, whether Airflow has a provider for it.
         _ = found.fs
     except (ValueError, ImportError) as error:
@@ -77,6 +78,12 @@ def storage_path(path: str | ObjectStoragePath) -> ObjectStoragePath:
         )
         raise BikConfigError(message) from error
     return found
+
+
+def _object_path(text: str) -> ObjectStoragePath:
+    found = ObjectStoragePath(text)
+    # universal_pathlib below 0.3, which Airflow below 3.2 has, takes a relative path for one at the root.
+    return ObjectStoragePath(str(Path(text).absolute())) if found.path == f"/{text}" else found
 
 
 def shown_path(path: str | ObjectStoragePath) -> str:
@@ -396,15 +403,22 @@ class TaskStateStore:
     @staticmethod
     @contextlib.contextmanager
     def _translated() -> Iterator[None]:
-        from airflow.sdk.exceptions import AirflowRuntimeError  # noqa: PLC0415 - Airflow 3 and later only
-
         try:
             yield
         except Exception as error:
-            if not isinstance(error, AirflowRuntimeError) and not is_storage_error(error):
+            if not _is_airflows_answer(error) and not is_storage_error(error):
                 raise
             message = (
                 f"Airflow's task state store does not answer ({type(error).__name__}). Nothing is sent that it has not "
                 "noted. A retry is safe: it goes on from the last checkpoint."
             )
             raise BikStorageError(message) from error
+
+
+def _is_airflows_answer(error: Exception) -> bool:
+    """Whether Airflow's API has answered with an error."""
+    if not AIRFLOW_V_3_0_PLUS:
+        return False
+    from airflow.sdk.exceptions import AirflowRuntimeError  # noqa: PLC0415 - Airflow 3 and later only
+
+    return isinstance(error, AirflowRuntimeError)

@@ -8,7 +8,6 @@ from pathlib import Path
 import fsspec  # type: ignore[import-untyped]
 import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 
 from airflow_provider_bik.errors import BikConfigError, BikInputError, BikStorageError
 from airflow_provider_bik.events.reading import Reading
@@ -187,7 +186,6 @@ def test_what_can_only_be_data_is_no_path_and_is_not_repeated(text: str) -> None
         assert text not in str(caught.value)
 
 
-@pytest.mark.skipif(not AIRFLOW_V_3_0_PLUS, reason="below 3, Airflow takes a relative path for one at the root")
 @pytest.mark.parametrize("name", ["orders@example.csv", "a+b.ndjson", "orders@2026"])
 def test_a_name_with_signs_of_an_address_is_a_path(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text('{"id":1}' if ".csv" not in name else "id\n1\n")

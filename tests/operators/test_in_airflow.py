@@ -28,6 +28,7 @@ from airflow_provider_bik.windows import DATA_INTERVAL
 from tests.operators.support import APP_ID, KEY, SECRET, connection, event, files_of, log_text, named
 from tests.versions import (
     needs_airflow_3,
+    needs_runs_without_interval,
     needs_task_state_store,
     returned,
     run,
@@ -346,6 +347,7 @@ def test_the_window_is_the_data_interval_of_the_run(bik: Sandbox, tmp_path: Path
     assert record.parent == tmp_path / "streams" / "orders" / "2026-01-02T00-00+0530--2026-01-03T00-00+0530"
 
 
+@needs_runs_without_interval
 def test_a_data_interval_without_length_is_an_error_that_names_the_timetable(
     bik: Sandbox, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

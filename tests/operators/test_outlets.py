@@ -16,7 +16,14 @@ from airflow_provider_bik.hooks.bik import BikHook
 from airflow_provider_bik.operators.bik import BikSendEventsOperator
 from airflow_provider_bik.sandbox import Sandbox
 from tests.operators.support import TaskInstance, event
-from tests.versions import lineage_collector, returned, run
+from tests.versions import (
+    lineage_collector,
+    needs_airflow_3,
+    needs_asset_events_in_tests,
+    needs_checked_assets,
+    returned,
+    run,
+)
 
 _numbers = itertools.count()
 
@@ -34,7 +41,7 @@ class OutletEvents:
         self._events: dict[str, SimpleNamespace] = {}
 
     def __getitem__(self, asset: Any) -> SimpleNamespace:
-        return self._events.setdefault(asset.name, SimpleNamespace(extra={}))
+        return self._events.setdefault(asset.uri, SimpleNamespace(extra={}))
 
 
 def test_the_event_of_an_asset_tells_what_has_arrived(bik: Sandbox, tmp_path: Path) -> None:
@@ -64,6 +71,7 @@ def test_the_event_of_an_asset_tells_what_has_arrived(bik: Sandbox, tmp_path: Pa
     }
 
 
+@needs_asset_events_in_tests
 @pytest.mark.airflow
 @pytest.mark.usefixtures("airflow_db")
 def test_airflow_stores_it_and_a_task_downstream_reads_it(bik: Sandbox) -> None:
@@ -88,12 +96,14 @@ def test_airflow_takes_assets_in_bik(uri: str) -> None:
     assert create_asset(host="BIK.example", name="orders").uri == "bik://bik.example/orders"
 
 
+@needs_checked_assets
 @pytest.mark.parametrize("uri", ["bik://bik.example", "bik://bik.example/a/b", "bik://bik.example/orders?key=secret"])
 def test_what_is_no_asset_in_bik_is_refused(uri: str) -> None:
     with pytest.raises(ValueError, match="is written bik://host/name"):
         Asset(uri)
 
 
+@needs_airflow_3
 def test_the_hook_tells_airflow_what_it_has_written(bik: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     # Without somebody who reads lineage, Airflow collects none.
     collector = lineage_collector()

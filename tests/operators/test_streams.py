@@ -16,6 +16,7 @@ from airflow_provider_bik.operators.bik import BikSendEventsOperator
 from airflow_provider_bik.operators.retries import bik_error
 from airflow_provider_bik.sandbox import Fault, FaultPlan, Sandbox
 from tests.operators.support import TaskInstance, event, files_of, named, rejected_lines
+from tests.versions import needs_execute_in_threads
 
 EVENTS = [event(number) for number in range(250)]
 ONE_AT_A_TIME = Sending(max_concurrency=1)
@@ -258,6 +259,7 @@ def test_an_unfinished_window_goes_on_though_another_run_has_sent_a_part_of_it(r
     assert bik.ledger.duplicates() == []
 
 
+@needs_execute_in_threads
 def test_two_windows_that_overlap_and_begin_at_the_same_moment_do_not_both_send(runs: Runs, bik: Sandbox) -> None:
     def meanwhile(row: dict[str, Any]) -> dict[str, Any]:
         if bik.ledger.count() == 0:

@@ -16,6 +16,7 @@ from airflow_provider_bik.operators.bik import BikSendEventsOperator
 from airflow_provider_bik.operators.retries import bik_error
 from airflow_provider_bik.sandbox import Sandbox
 from tests.operators.support import Store, TaskInstance, event, files_of, named, rejected_lines
+from tests.versions import needs_execute_in_threads
 
 NUMBER = 1500
 
@@ -60,6 +61,7 @@ class Tries:
         return self.instance.execute(operator)
 
 
+@needs_execute_in_threads
 @pytest.mark.parametrize("at", [0, 600, NUMBER - 1])
 def test_the_older_try_stops_and_what_the_newer_one_has_written_stays(tmp_path: Path, bik: Sandbox, at: int) -> None:
     tries = Tries(bad=0, state_path=str(tmp_path), max_rejected=1, sending=Sending(batch_size=50, max_concurrency=2))
@@ -77,6 +79,7 @@ def test_the_older_try_stops_and_what_the_newer_one_has_written_stays(tmp_path: 
     assert tries.execute() == report
 
 
+@needs_execute_in_threads
 def test_it_is_the_same_in_the_state_store_of_the_task(bik: Sandbox) -> None:
     tries = Tries(Store())
     with pytest.raises(AirflowException, match="has taken over while this try worked at"):

@@ -44,6 +44,8 @@ class Database:
 def _postgres(monkeypatch: pytest.MonkeyPatch, uri: str, *, psycopg3: bool) -> Database:
     from airflow.providers.postgres.hooks import postgres  # noqa: PLC0415 - needed here only
 
+    if psycopg3 and not hasattr(postgres, "register_default_adapters"):
+        pytest.skip("with SQLAlchemy below 2, the hook of PostgreSQL has no psycopg 3")
     # Which of its two drivers the hook takes depends on what is installed; both are, here.
     monkeypatch.setattr(postgres, "USE_PSYCOPG3", psycopg3)
     monkeypatch.setenv("AIRFLOW_CONN_SHOP", uri)

@@ -20,6 +20,7 @@ from airflow_provider_bik.transfers.sql_to_bik_incremental import SqlToBikIncrem
 from tests.operators.support import connection, named, rejected_lines
 from tests.transfers.conftest import Database
 from tests.transfers.support import INPUT, Task
+from tests.versions import needs_execute_in_threads
 
 ORDER = "eventProperties.orderId"
 BOUND = {"sqlite": ":watermark", "duckdb": "$watermark"}
@@ -243,6 +244,7 @@ def test_a_run_that_is_cleared_after_another_one_has_ended_its_work_sends_nothin
     assert runs.sent() == {1: 1, 2: 1}
 
 
+@needs_execute_in_threads
 def test_of_two_runs_at_once_the_older_one_stops(runs: Runs) -> None:
     runs.insert(1, 2)
     one, other = runs.task(), runs.task()

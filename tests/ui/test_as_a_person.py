@@ -17,6 +17,9 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+
+pytest.importorskip("playwright", reason="it looks at the pages in a browser")
+
 from playwright.sync_api import FrameLocator, Locator, Page, expect, sync_playwright
 
 from demo import shop

@@ -9,10 +9,12 @@ from typing import Any
 import msgspec
 import pytest
 
+pytest.importorskip("airflow.api_fastapi.app", reason="this Airflow has no pages of plugins in its UI")
+
 from airflow_provider_bik.state.progress import DeliveryProgress, PastTrouble, Trouble
 from airflow_provider_bik.ui import app as app_module
 from tests.ui.conftest import HOSTILE, Delivered, TaskState
-from tests.versions import needs_pages
+from tests.versions import needs_pages, needs_task_state_store
 
 pytestmark = [pytest.mark.airflow, needs_pages]
 
@@ -115,6 +117,7 @@ def test_a_part_for_the_refresh_has_no_page_around_it(
     assert "5 confirmed" in answer.text
 
 
+@needs_task_state_store
 def test_a_delivery_that_runs_shows_what_the_task_has_noted(
     pages: Any, delivered: Delivered, viewer: dict[str, str], state_path: Path, task_state: TaskState
 ) -> None:
