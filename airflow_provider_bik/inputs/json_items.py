@@ -115,7 +115,7 @@ def _objects_of(
         is_document = not whole and not _is_object(second_line)
     if is_document and start.lstrip(_SPACE).startswith(b"{"):
         _refuse_wrapped(start, name, check_columns)
-    has_no_lines = bool(objects) and not whole and b"\n" not in start.strip(_SPACE)
+    has_no_lines = bool(objects) and not whole and b"\n" not in start.lstrip(_SPACE)
     return _behind_each_other(file, name) if spans_lines or has_no_lines else _lines(file, name)
 
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_bik.errors import BikInputError, BikStorageError
@@ -109,6 +109,7 @@ def test_an_array_that_is_cut_short_never_passes_for_a_whole_one(
 
 
 @given(written=st.lists(st.sampled_from([b"", b" \t", b"\r", b"{}", b'{"a":1}', b"{" * 30])), block=st.integers(16, 40))
+@example(written=[*[b""] * 10, b" \t", b"{" * 30], block=16)
 def test_locations_count_the_lines(written: list[bytes], block: int) -> None:
     found = texts(b"{}\n" + b"\n".join(written), block)
     kept = [(str(number), line) for number, line in enumerate(written, start=2) if line.strip()]
