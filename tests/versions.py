@@ -73,10 +73,10 @@ def lineage_collector() -> Any:
     return module.HookLineageCollector()
 
 
-def run(dag: DAG, *, logical_date: Any = None, **options: Any) -> Any:
-    """Run a DAG of the test's own; returns the DagRun."""
-    if logical_date is not None:
-        options["logical_date" if AIRFLOW_V_3_0_PLUS else "execution_date"] = logical_date
+def run(dag: DAG, **options: Any) -> Any:
+    """Run a DAG of the test's own; returns the DagRun. With Airflow 3, a run may have `logical_date` None."""
+    if "logical_date" in options and not AIRFLOW_V_3_0_PLUS:
+        options["execution_date"] = options.pop("logical_date")
     if AIRFLOW_V_3_0_PLUS:
         _let_airflow_know(dag)
     return dag.test(**options)
