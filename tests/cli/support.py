@@ -25,7 +25,7 @@ BOTH_WAYS = [
     pytest.param(AIRFLOW_WAY, id="airflow bik", marks=needs_cli_of_providers),
 ]
 _PATIENCE = 120.0
-_LOG_LINE = re.compile(r"\[\d{4}-\d\d-\d\dT")
+_LOG_LINE = re.compile(r"\[?\d{4}-\d\d-\d\dT")
 
 
 def connection(bik: Sandbox, **changes: object) -> str:
@@ -72,6 +72,6 @@ def run(
     """Run a command; gives its exit code and what it wrote."""
     process = started(*arguments, way=way, cwd=cwd, environment=environment)
     out, error = process.communicate(timeout=_PATIENCE)
-    # Airflow 2 logs to the standard output, also before the command begins.
+    # Below 3.3, Airflow logs to the standard output, also before the command begins.
     own = (line for line in out.splitlines(keepends=True) if not _LOG_LINE.match(line))
     return process.returncode, "".join(own), error

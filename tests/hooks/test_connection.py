@@ -223,5 +223,10 @@ def test_settings_never_show_credentials() -> None:
 def test_two_ports_that_contradict_each_other_are_an_error() -> None:
     with pytest.raises(BikConfigError, match="has two ports: 8787 in its host and 443 in the field Port"):
         client_settings(
-            cast("Any", Connection(conn_id="bik", host="https://bik.example:8787", port=443, login="k", password="s"))
+            cast(
+                "Any",
+                Connection(
+                    conn_id="bik", conn_type="bik", host="https://bik.example:8787", port=443, login="k", password="s"
+                ),
+            )
         )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+from importlib import import_module
+from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowException, Stats, conf
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_2_PLUS
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_2_PLUS, AIRFLOW_V_3_3_PLUS
 
 from airflow_provider_bik.delivery import Sending
 from airflow_provider_bik.operators.bik import BikSendEventsOperator
@@ -35,13 +37,15 @@ def main() -> None:
 
 
 def _initialize() -> None:
-    """As a worker does it; an older one does it when the first metric is sent."""
-    from airflow.sdk._shared.observability.metrics import stats  # noqa: PLC0415 - Airflow 3.2 and later only
-    from airflow.sdk.observability.metrics import stats_utils  # noqa: PLC0415 - as above
-
-    stats.initialize(
-        factory=stats_utils.get_stats_factory(), export_legacy_names=conf.getboolean("metrics", "legacy_names_on")
-    )
+    """As a worker does it; one below 3.2 does it when the first metric is sent."""
+    stats_utils: Any = import_module("airflow.sdk.observability.metrics.stats_utils")
+    if AIRFLOW_V_3_3_PLUS:
+        names = conf.getboolean("metrics", "legacy_names_on")
+        stats: Any = import_module("airflow.sdk._shared.observability.metrics.stats")
+        stats.initialize(factory=stats_utils.get_stats_factory(), export_legacy_names=names)
+    else:
+        older: Any = Stats
+        older.initialize(factory=stats_utils.get_stats_factory(older))
 
 
 if __name__ == "__main__":
