@@ -183,7 +183,7 @@ class _Engine:
 
     def _sent_to(self) -> int:
         """The position of the first event that waits to be sent for the first time."""
-        return self.new_batches[0].events[0].event.position if self.new_batches else self.intake.read
+        return self.new_batches[0].events[0].position if self.new_batches else self.intake.read
 
     def _is_asking(self) -> bool:
         """Whether BIK is being asked, or would be if it had not failed: only such time is silence."""
@@ -228,7 +228,7 @@ class _Engine:
         self.retries += batch.attempts > 0
         if batch.may_have_arrived or self.delivery.resume_from.everything_in_doubt:
             self.outcomes.counts.possible_duplicates.add_all(batch.positions())
-        request = asyncio.ensure_future(self.send([ready.encoded.body for ready in batch.events]))
+        request = asyncio.ensure_future(self.send([encoded.body for encoded in batch.encoded()]))
         self.in_flight[request] = (replace(batch, attempts=batch.attempts + 1), now)
 
     def _next_batch(self, now: float) -> tuple[Batch | None, float | None]:

@@ -6,9 +6,8 @@ import hashlib
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, Protocol
-
-import msgspec
+from itertools import accumulate
+from typing import ClassVar, Protocol, cast
 
 from airflow_provider_bik.delivery.checkpoint import Checkpoint, Counts, Intervals
 from airflow_provider_bik.errors import BikInputChangedError
@@ -23,7 +22,6 @@ __all__ = [
     "Intake",
     "NoRejectedSink",
     "Outcomes",
-    "ReadyEvent",
     "RejectedEvent",
     "RejectedSink",
 ]
@@ -39,24 +37,12 @@ _SHORTER, _DIFFERENT = "the input has fewer", "some differ"
 _IN_DOUBT = Rejection(reason=Reason.DELIVERY_UNKNOWN, detail="an earlier try ended before its answer came")
 
 
-class ReadyEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """An event that can go out.
-
-    Attributes:
-        event: The event of the input.
-        encoded: Its result, which is known not to be a rejection.
-    """
-
-    event: InputEvent
-    encoded: EncodedEvent
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
     """Events that go out in one request.
 
     Attributes:
-        events: One to 100 of them, by rising position.
+        events: One to 100 of them, by rising position; none of them is rejected or skipped.
         attempts: How often these events were sent already in this run.
         failures: How many of these attempts had no definite answer.
         last_failed: When the last of those ended, in the loop's time.
@@ -65,7 +51,7 @@ class Batch:
         ready_at: Before this time, in the loop's time, it is not sent again.
     """
 
-    events: tuple[ReadyEvent, ...]
+    events: tuple[InputEvent, ...]
     attempts: int = 0
     failures: int = 0
     last_failed: float | None = None
@@ -76,14 +62,18 @@ class Batch:
     @property
     def end(self) -> int:
         """The position after its last event."""
-        return self.events[-1].event.position + 1
+        return self.events[-1].position + 1
 
     def positions(self) -> Iterable[int]:
         """The positions of its events in the input, rising."""
-        first, end = self.events[0].event.position, self.end
+        first, end = self.events[0].position, self.end
         if end - first == len(self.events):
             return range(first, end)
-        return (ready.event.position for ready in self.events)
+        return (event.position for event in self.events)
+
+    def encoded(self) -> list[EncodedEvent]:
+        """Its events as they go out."""
+        return [cast("EncodedEvent", event.result) for event in self.events]
 
     def halves(self) -> tuple[Batch, Batch]:
         """Split it in two, the larger half first; both keep the attempts."""
@@ -102,20 +92,28 @@ class Batcher:
 
     size: int = MAX_BATCH_SIZE
     max_bytes: int = MAX_BATCH_BYTES
-    _events: list[ReadyEvent] = field(default_factory=list)
+    _events: list[InputEvent] = field(default_factory=list)
     _bytes: int = 0
 
-    def add(self, ready: ReadyEvent) -> Batch | None:
-        """Take in one event; returns the batch that it completed or did not fit into, if any."""
-        full = None
-        if self._bytes + len(ready.encoded.body) > self.max_bytes:
-            full = self.flush()
-        self._events.append(ready)
-        self._bytes += len(ready.encoded.body) + 1
-        if len(self._events) == self.size:
-            # Both at once is impossible: after an overflow one event is left, and batches of one never overflow.
-            return full or self.flush()
-        return full
+    def add(self, events: Sequence[InputEvent]) -> Iterator[Batch]:
+        """Take in events, none of them rejected or skipped; yields the batches that they complete."""
+        at = 0
+        while at < len(events):
+            some = events[at : at + self.size - len(self._events)]
+            sizes = [len(cast("EncodedEvent", event.result).body) + 1 for event in some]
+            if self._bytes + sum(sizes) - 1 > self.max_bytes:
+                fit = sum(total - 1 <= self.max_bytes for total in accumulate(sizes, initial=self._bytes)) - 1
+                # One that is too large for any batch goes alone.
+                fit = fit if fit or self._events else 1
+                some, sizes = some[:fit], sizes[:fit]
+                is_full = True
+            else:
+                is_full = len(self._events) + len(some) == self.size
+            self._events += some
+            self._bytes += sum(sizes)
+            at += len(some)
+            if is_full and (batch := self.flush()):
+                yield batch
 
     def flush(self) -> Batch | None:
         """Give out what is left, if anything."""
@@ -189,8 +187,9 @@ class Outcomes:
     def confirm(self, batch: Batch) -> None:
         """BIK has confirmed a batch."""
         pipelines = self.counts.pipelines
-        for ready in batch.events:
-            pipelines[ready.encoded.pipeline] += 1
+        taken = [encoded.pipeline for encoded in batch.encoded()]
+        for pipeline in pipelines:
+            pipelines[pipeline] += taken.count(pipeline)
         self.settled.add_all(batch.positions())
 
     def skip(self, event: InputEvent) -> None:
@@ -206,13 +205,13 @@ class Outcomes:
         """All events of a batch are not to go out, for what BIK has answered."""
         self.unwritten += (
             RejectedEvent(
-                event=ready.event,
+                event=event,
                 rejection=rejection,
                 status=status,
                 message=message,
-                attempts=ready.event.attempts + batch.attempts,
+                attempts=event.attempts + batch.attempts,
             )
-            for ready in batch.events
+            for event in batch.events
         )
 
     def written(self, number: int) -> None:
@@ -221,6 +220,10 @@ class Outcomes:
         for event in events:
             self.counts.note_rejected(event.rejection, event.event.location)
         self.settled.add_all(event.event.position for event in events)
+
+
+def _is_encoded(event: InputEvent) -> bool:
+    return type(event.result) is EncodedEvent
 
 
 class Intake:
@@ -317,15 +320,18 @@ class Intake:
         waiting, self._waiting = self._waiting, []
         yield from self._admit_all(waiting)
 
-    def _admit_all(self, events: Iterable[InputEvent]) -> Iterator[Batch]:
-        for event in events:
-            result = event.result
-            if not isinstance(result, EncodedEvent):
-                self._leave_out(event, result)
-            elif (event.position >= self._all_go_out_from or self._is_to_go_out(event, result)) and (
-                full := self._batcher.add(ReadyEvent(event=event, encoded=result))
-            ):
-                yield full
+    def _admit_all(self, events: Sequence[InputEvent]) -> Iterator[Batch]:
+        going = events
+        if not events or events[0].position < self._all_go_out_from or not all(map(_is_encoded, events)):
+            going = [event for event in events if self._goes_out(event)]
+        yield from self._batcher.add(going)
+
+    def _goes_out(self, event: InputEvent) -> bool:
+        result = event.result
+        if isinstance(result, EncodedEvent):
+            return event.position >= self._all_go_out_from or self._is_to_go_out(event, result)
+        self._leave_out(event, result)
+        return False
 
     def _leave_out(self, event: InputEvent, why: Rejection | None) -> None:
         if event.position in self._settled_before:
@@ -343,8 +349,7 @@ class Intake:
         if self._dry_run:
             outcomes.counts.pipelines[encoded.pipeline] += 1
             outcomes.settled.add(position, position + 1)
-            if self._batcher.add(ReadyEvent(event=event, encoded=encoded)):
-                outcomes.counts.planned_requests += 1
+            outcomes.counts.planned_requests += sum(1 for _ in self._batcher.add([event]))
             return False
         if position in self.doubt:
             if self._hold:

@@ -8,34 +8,32 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
-from typing import Annotated, Any, TypeAlias
+from typing import Any
 
 import msgspec
 
 from airflow_provider_bik.events.hints import Hints
-from airflow_provider_bik.events.identity import ordinary_email, parse_email, parse_phone, plain_phone
+from airflow_provider_bik.events.identity import parse_email, parse_phone
 from airflow_provider_bik.events.item import EncodedEvent
 from airflow_provider_bik.events.pipeline import PipelineRule, Route
 from airflow_provider_bik.events.reading import Reading
 from airflow_provider_bik.events.reasons import Reason, Rejection, RejectionError
 from airflow_provider_bik.events.regions import is_region
-from airflow_provider_bik.events.times import bik_time, check_time, in_range, read_time
-from airflow_provider_bik.events.values import MAX_INTEGER, MAX_VALUES, ValueReader, holds_null, is_null, plain
+from airflow_provider_bik.events.times import bik_time, check_time, in_range, read_time, to_bik_text
+from airflow_provider_bik.events.values import ValueReader, is_null, plain
 
 __all__ = ["FIELDS", "MAX_EVENT_BYTES", "Contract", "EventFields"]
 
 MAX_EVENT_BYTES = 900_000
 """BIK documents no limit; common gateways take 1 MB a request."""
 
-_ORDINARY = frozenset({int, bool, datetime, type(None)})
-"""Types that are neither wrapped nor another word for null, so that most values need no closer look."""
+PROPERTIES = "eventProperties"
+"""The path of the properties, as a rejection shows it."""
 
 _encode = msgspec.json.Encoder().encode
 
 
-class EventFields(
-    msgspec.Struct, kw_only=True, rename="camel", omit_defaults=True, forbid_unknown_fields=True, gc=False
-):
+class EventFields(msgspec.Struct, rename="camel", omit_defaults=True, forbid_unknown_fields=True, gc=False):
     """The fields in the order in which they are sent: first as they were read, then as they go out.
 
     ``createdAt`` tells absent (UNSET) from empty (None): an event with an empty date should have had one, be it that
@@ -56,25 +54,6 @@ _ATTRIBUTES = {item.encode_name: item.name for item in msgspec.structs.fields(Ev
 FIELDS = tuple(_ATTRIBUTES)
 """Every top-level field that BIK documents, in the order in which they are sent."""
 
-_decode = msgspec.json.Decoder(EventFields).decode
-
-_Number: TypeAlias = Annotated[int, msgspec.Meta(ge=-MAX_INTEGER, le=MAX_INTEGER)] | float
-_Scalar: TypeAlias = str | _Number | bool | None
-_Inner: TypeAlias = _Scalar | list[_Scalar] | dict[str, _Scalar]
-_Value: TypeAlias = _Scalar | list[_Inner] | dict[str, _Inner]
-
-
-class _PlainFields(EventFields, kw_only=True, rename="camel", omit_defaults=True, forbid_unknown_fields=True, gc=False):
-    """Fields whose properties need no change if there is no null among them; msgspec checks that while it decodes."""
-
-    event_properties: dict[str, _Value] | None = None
-
-
-_decode_plain = msgspec.json.Decoder(_PlainFields).decode
-
-_LONGEST_PLAIN = 2 * MAX_VALUES
-"""Bytes of a line; so few cannot hold too many values."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contract:
@@ -85,20 +64,21 @@ class Contract:
         rule: Realtime or migration.
         reading: How dates, telephone numbers and nulls are understood.
         hints: Is shown the events.
+
+    Attributes:
+        nulls: Every text that means null.
     """
 
     now: datetime
     rule: PipelineRule = field(default_factory=PipelineRule)
     reading: Reading = field(default_factory=Reading)
     hints: Hints | None = field(default=None, repr=False, compare=False)
+    nulls: frozenset[str] = field(init=False, repr=False, compare=False)
     _timezone: tzinfo = field(init=False, repr=False, compare=False)
-    _null_values: frozenset[str] = field(init=False, repr=False, compare=False)
-    _nulls: frozenset[str | None] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "nulls", self.reading.nulls)
         object.__setattr__(self, "_timezone", self.reading.zone)
-        object.__setattr__(self, "_null_values", self.reading.nulls)
-        object.__setattr__(self, "_nulls", self.reading.nulls | {None})
 
     def encode(self, raw: object) -> EncodedEvent | Rejection:
         """Check and encode one event; the same input gives the same bytes.
@@ -114,19 +94,6 @@ class Contract:
         except RejectionError as error:
             return error.rejection
 
-    def encode_line(self, line: bytes) -> EncodedEvent | Rejection | None:
-        """Check and encode an event straight from its JSON.
-
-        Returns:
-            What `encode` gives for the decoded line; None if the line is not an object with BIK's fields alone.
-        """
-        try:
-            return self.encode_fields(_decoded(line))
-        except RejectionError as error:
-            return error.rejection
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return None
-
     def encode_fields(self, event: EventFields, *, phone_country: object = None) -> EncodedEvent:
         """Check the fields one by one, bring each to the form in which it is sent, and encode them.
 
@@ -137,22 +104,15 @@ class Contract:
         Raises:
             RejectionError: The event does not go out.
         """
-        if event.name is not None:
-            event.name = self._text(event.name, "name")
+        event.name = self.text(event.name, "name")
         dropped_identity = self._check_identity(event, phone_country)
-        event.event_name = self._text(event.event_name, "eventName")
+        event.event_name = self.text(event.event_name, "eventName")
         if event.event_name is None:
             raise RejectionError(Reason.FIELD_MISSING, "eventName")
-        dropped_nulls = 0
-        properties = event.event_properties
+        given = _properties(event.event_properties)
         if self.hints is not None:
-            self.hints.look(event.event_name, _properties(properties))
-        if not properties or type(event) is not _PlainFields or holds_null(properties.values(), self._nulls):
-            values = ValueReader(self._timezone, self._null_values)
-            event.event_properties = values.convert(_properties(properties), "eventProperties")
-            dropped_nulls = values.dropped_nulls
-            if values.assumed_zone and self.hints is not None:
-                self.hints.note_zone(self._timezone)
+            self.hints.look(event.event_name, given)
+        event.event_properties, dropped_nulls = self.properties(given)
         route = self._route(event)
         body = _to_bytes(event)
         if len(body) > MAX_EVENT_BYTES:
@@ -165,86 +125,16 @@ class Contract:
             dropped_identity=dropped_identity,
         )
 
-    def _check_identity(self, event: EventFields, phone_country: object) -> Reason | None:
-        """Read e-mail address and telephone number; gives the reason why one of them is left out, if one is."""
-        phone, email, nulls = event.phone_number, event.email, self._null_values
-        is_plain = type(phone) is str and phone_country is None and phone not in nulls and plain_phone(phone)
-        is_ordinary = type(email) is str and email not in nulls and ordinary_email(email)
-        if (is_plain or phone is None) and (is_ordinary or email is None) and (is_plain or is_ordinary):
-            return None  # they go out as they stand
-        if not is_plain and (phone := self._value(phone)) is not None:
-            phone = self._parse_phone(phone, phone_country)
-        if not is_ordinary and (email := self._value(email)) is not None:
-            email = parse_email(email)
-        bad_phone, bad_email = type(phone) is Rejection, type(email) is Rejection
-        event.phone_number = None if bad_phone else phone
-        event.email = None if bad_email else email
-        has_identity = event.phone_number is not None or event.email is not None
-        if has_identity and not bad_phone and not bad_email:
-            return None
-        bad = [outcome for outcome in (email, phone) if isinstance(outcome, Rejection)]
-        if has_identity and self.reading.on_bad_identity == "drop":
-            return bad[0].reason
-        if bad:
-            raise RejectionError(bad[0].reason, " and ".join(outcome.detail for outcome in bad))
-        raise RejectionError(Reason.IDENTITY_MISSING, "email and phoneNumber")
+    def text(self, value: object, name: str) -> str | None:
+        """Read a field that is text as it stands; None if it is null or blank.
 
-    def _parse_phone(self, phone: object, country: object) -> str | Rejection | None:
-        country = None if country is None else self._value(country)
-        if country is None:
-            return parse_phone(phone, self.reading.default_region)
-        code = country.strip().upper() if isinstance(country, str) else ""
-        parsed = parse_phone(phone, code if is_region(code) else None)
-        if isinstance(parsed, Rejection) and parsed.reason is Reason.PHONE_COUNTRY_MISSING:
-            detail = "phoneNumber, for its country is not a code of ISO 3166"
-            return Rejection(reason=parsed.reason, detail=detail)
-        return parsed
+        Args:
+            value: Any.
+            name: Of the field.
 
-    def _route(self, event: EventFields) -> Route:
-        """Choose the pipeline, and write date and flag as it has them."""
-        is_migration = event.is_migration
-        if is_migration is not None:
-            is_migration = self._value(is_migration)
-            if is_migration is not None and not isinstance(is_migration, bool):
-                raise RejectionError(Reason.FIELD_TYPE, f"isMigration is of type {type(is_migration).__name__}")
-        created_at: Any = event.created_at
-        written: str | None = None
-        expects_date = created_at is not msgspec.UNSET
-        if type(created_at) is str and created_at not in self._null_values and (moment := bik_time(created_at)):
-            created_at, written = in_range(moment, self.now), created_at
-        elif expects_date and (created_at := self._value(created_at)) is not None:
-            created_at = self._created_at(created_at)
-        if isinstance(created_at, Rejection):
-            raise RejectionError(created_at.reason, created_at.detail)
-        dated = created_at if expects_date else None
-        route = self.rule.route(dated, is_migration=is_migration, now=self.now, expects_date=expects_date)
-        if isinstance(route, Rejection):
-            raise RejectionError(route.reason, route.detail)
-        created_at, event.is_migration = route.pair(written)
-        event.created_at = msgspec.UNSET if created_at is None else created_at
-        return route
-
-    def _created_at(self, value: object) -> datetime | Rejection:
-        timestamp = read_time(value)
-        if self.hints is not None and timestamp is not None and timestamp.tzinfo is None:
-            self.hints.note_zone(self._timezone)
-        return check_time(timestamp, value, timezone=self._timezone, now=self.now)
-
-    def _value(self, value: object) -> object:
-        """The value of a field without its wrapping; None for every word for null, and for blank text."""
-        if type(value) is not str:
-            if type(value) in _ORDINARY:
-                return value
-            value = plain(value)
-            if not isinstance(value, str):
-                return None if is_null(value) else value
-        bare = value.strip()
-        return None if not bare or bare in self._null_values else value
-
-    def _text(self, value: object, name: str) -> str | None:
-        if type(value) is str:
-            bare = value.strip()
-            return None if not bare or bare in self._null_values else value
+        Raises:
+            RejectionError: It is not text.
+        """
         value = self._value(value)
         if value is None:
             return None
@@ -253,14 +143,117 @@ class Contract:
         # msgspec does not encode subclasses of str.
         return str.__str__(value)
 
+    def email(self, value: object) -> str | Rejection | None:
+        """Read an e-mail address as `parse_email`; None if it is null."""
+        value = self._value(value)
+        return None if value is None else parse_email(value)
 
-def _decoded(line: bytes) -> EventFields:
-    if len(line) <= _LONGEST_PLAIN:
-        try:
-            return _decode_plain(line)
-        except msgspec.ValidationError:
-            pass
-    return _decode(line)
+    def phone(self, value: object, country: object = None) -> str | Rejection | None:
+        """Read a telephone number as `parse_phone`; None if it is null.
+
+        Args:
+            value: Any.
+            country: ISO 3166 code of its country; null for the default region.
+        """
+        if (value := self._value(value)) is None:
+            return None
+        if (country := self._value(country)) is None:
+            return parse_phone(value, self.reading.default_region)
+        code = country.strip().upper() if isinstance(country, str) else ""
+        parsed = parse_phone(value, code if is_region(code) else None)
+        if isinstance(parsed, Rejection) and parsed.reason is Reason.PHONE_COUNTRY_MISSING:
+            detail = "phoneNumber, for its country is not a code of ISO 3166"
+            return Rejection(reason=parsed.reason, detail=detail)
+        return parsed
+
+    def properties(self, given: Mapping[Any, Any]) -> tuple[dict[str, object], int]:
+        """Convert the properties of an event, and count the nulls that are left out.
+
+        Raises:
+            RejectionError: There is a value that JSON or BIK cannot take.
+        """
+        values = ValueReader(self._timezone, self.nulls)
+        converted = values.convert(given, PROPERTIES)
+        if values.assumed_zone:
+            self._note_zone()
+        return converted, values.dropped_nulls
+
+    def property(self, value: object, name: str) -> object:
+        """Convert the value of one property, which is not an array or object; None if it is null.
+
+        Raises:
+            RejectionError: JSON or BIK cannot take it.
+        """
+        values = ValueReader(self._timezone, self.nulls)
+        converted = values.value(value, PROPERTIES, name, 1)
+        if values.assumed_zone:
+            self._note_zone()
+        return converted
+
+    def date(self, value: object) -> tuple[datetime, str] | Rejection | None:
+        """Read a ``createdAt``: the time, and the text that goes out; None if it is null."""
+        if type(value) is str and value not in self.nulls and (moment := bik_time(value)):
+            checked = in_range(moment, self.now)
+            return checked if isinstance(checked, Rejection) else (checked, value)
+        if (value := self._value(value)) is None:
+            return None
+        timestamp = read_time(value)
+        if timestamp is not None and timestamp.tzinfo is None:
+            self._note_zone()
+        checked = check_time(timestamp, value, timezone=self._timezone, now=self.now)
+        return checked if isinstance(checked, Rejection) else (checked, to_bik_text(checked))
+
+    def flag(self, value: object) -> bool | None:
+        """Read an ``isMigration``; None if it is null.
+
+        Raises:
+            RejectionError: It is neither true nor false.
+        """
+        value = self._value(value)
+        if value is not None and not isinstance(value, bool):
+            raise RejectionError(Reason.FIELD_TYPE, f"isMigration is of type {type(value).__name__}")
+        return value
+
+    def _check_identity(self, event: EventFields, phone_country: object) -> Reason | None:
+        """Read e-mail address and telephone number; gives the reason why one of them is left out, if one is."""
+        outcomes = [self.email(event.email), self.phone(event.phone_number, phone_country)]
+        bad = [outcome for outcome in outcomes if isinstance(outcome, Rejection)]
+        event.email, event.phone_number = (None if isinstance(found, Rejection) else found for found in outcomes)
+        has_identity = event.email is not None or event.phone_number is not None
+        if not bad and not has_identity:
+            raise RejectionError(Reason.IDENTITY_MISSING, "email and phoneNumber")
+        if bad and not (has_identity and self.reading.on_bad_identity == "drop"):
+            raise RejectionError(bad[0].reason, " and ".join(outcome.detail for outcome in bad))
+        return bad[0].reason if bad else None
+
+    def _route(self, event: EventFields) -> Route:
+        """Choose the pipeline, and write date and flag as it has them."""
+        is_migration = self.flag(event.is_migration)
+        expects_date = event.created_at is not msgspec.UNSET
+        date = self.date(event.created_at) if expects_date else None
+        if isinstance(date, Rejection):
+            raise RejectionError(date.reason, date.detail)
+        moment, text = date or (None, "")
+        route = self.rule.route(moment, is_migration=is_migration, now=self.now, expects_date=expects_date)
+        if isinstance(route, Rejection):
+            raise RejectionError(route.reason, route.detail)
+        created_at, event.is_migration = route.pair(text)
+        event.created_at = msgspec.UNSET if created_at is None else created_at
+        return route
+
+    def _value(self, value: object) -> object:
+        """The value of a field without its wrapping; None for every word for null, and for blank text."""
+        if value is None:
+            return None
+        value = plain(value)
+        if not isinstance(value, str):
+            return None if is_null(value) else value
+        bare = value.strip()
+        return None if not bare or bare in self.nulls else value
+
+    def _note_zone(self) -> None:
+        if self.hints is not None:
+            self.hints.note_zone(self._timezone)
 
 
 def _fields_of(raw: object) -> EventFields:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import cast
+from itertools import islice
 
 import msgspec
 
+from airflow_provider_bik.events.columns import AT_ONCE, Columns
 from airflow_provider_bik.events.contract import Contract
 from airflow_provider_bik.events.hints import Hints
 from airflow_provider_bik.events.item import EncodedEvent, InputEvent, Item, decoded
@@ -38,14 +39,16 @@ class Encoder:
     contract: Contract
     mapping: EventMapping | None = None
     _plan: Plan | None = field(init=False, repr=False, compare=False)
-    _plan_of_one: Plan | None = field(init=False, repr=False, compare=False)
+    _columns: Columns | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        has_plan = self.mapping is not None and self.mapping.to_event is None
-        plan = self.mapping.plan(self.contract.reading) if self.mapping is not None and has_plan else None
+        mapping, plan, columns = self.mapping, None, None
+        if mapping is not None and mapping.to_event is None:
+            plan = mapping.plan(self.contract.reading)
+        if mapping is None or (plan is not None and mapping.where is None and mapping.group_by is None):
+            columns = Columns(contract=self.contract, plan=plan)
         object.__setattr__(self, "_plan", plan)
-        every_row_is_one = self.mapping is not None and self.mapping.group_by is None and self.mapping.where is None
-        object.__setattr__(self, "_plan_of_one", plan if every_row_is_one else None)
+        object.__setattr__(self, "_columns", columns)
 
     def encode_all(self, items: Iterable[Item]) -> Iterator[InputEvent]:
         """Make events of items, in their order; nothing that an item holds makes this raise.
@@ -54,7 +57,12 @@ class Encoder:
         one, and positions are counted anew, from 0.
         """
         grouped = None if self.mapping is None else self.mapping.group_by
-        events = map(self._encode, items) if grouped is None else self._encode_groups(items, grouped)
+        if grouped is not None:
+            events = self._encode_groups(items, grouped)
+        elif self._columns is not None:
+            events = self._encode_at_once(iter(items), self._columns)
+        else:
+            events = map(self.encode_one, items)
         return events if self.contract.hints is None else _concluded(events, self.contract.hints)
 
     def check_columns(self, columns: Sequence[str], where: str) -> None:
@@ -76,26 +84,22 @@ class Encoder:
         parts = [repr(part) for part in (self.mapping, self.contract.rule, self.contract.reading)]
         return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()
 
-    def _encode(self, item: Item) -> InputEvent:
-        if item.line is not None:
-            if self.mapping is None and item.problem is None:
-                result = self.contract.encode_line(item.line)
-                if isinstance(result, EncodedEvent):
-                    return InputEvent(
-                        position=item.position, location=item.location, result=result, attempts=item.attempts
-                    )
-            item = decoded(item)
-        elif self._plan_of_one is not None and _is_plain_row(item):
-            # The usual row, with less said about it.
-            try:
-                encoded = self._encode_by(self._plan_of_one, cast("Row", item.raw))
-            except RejectionError as error:
-                return _input_event(item, item.position, error.rejection, is_row=True)
-            return InputEvent(position=item.position, location=item.location, result=encoded, attempts=item.attempts)
+    def encode_one(self, item: Item) -> InputEvent:
+        """Make an event of an item, by the general rule; with a ``group_by``, of an item that is a whole group."""
+        item = item if item.line is None else decoded(item)
         is_row = self._is_row(item)
-        return _input_event(
-            item, item.position, item.problem or self._encode_raw(item.raw, is_row=is_row), is_row=is_row
-        )
+        result = item.problem or self._encode_raw(item.raw, is_row=is_row)
+        return _input_event(item, item.position, result, is_row=is_row)
+
+    def _encode_at_once(self, items: Iterator[Item], columns: Columns) -> Iterator[InputEvent]:
+        while block := list(islice(items, AT_ONCE)):
+            for item, event in zip(block, columns.encode(block), strict=True):
+                if event is None:
+                    yield self.encode_one(item)
+                else:
+                    yield InputEvent(
+                        position=item.position, location=item.location, result=event, attempts=item.attempts
+                    )
 
     def _is_row(self, item: Item) -> bool:
         return self.mapping is not None if item.is_row is None else item.is_row
@@ -188,11 +192,6 @@ def _key_of(item: Item, key: Extractor) -> object:
         return plain(key(item.raw))
     except RejectionError:
         return None
-
-
-def _is_plain_row(item: Item) -> bool:
-    raw = item.raw
-    return type(raw) is dict and item.problem is None and item.is_row is None
 
 
 def _input_event(item: Item, position: int, result: Result, *, is_row: bool) -> InputEvent:

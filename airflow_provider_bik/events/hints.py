@@ -44,6 +44,11 @@ class Hints:
         self._json: set[str] = set()
         self._event_names: set[str] = set()
 
+    @property
+    def is_looking(self) -> bool:
+        """Whether `look` still learns something."""
+        return self._left > 0
+
     def note_zone(self, zone: tzinfo) -> None:
         """A time was read that says no zone, and taken for one of this zone."""
         name = str(zone)

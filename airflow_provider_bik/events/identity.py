@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from decimal import Decimal
 from functools import cache, lru_cache
 
 from airflow_provider_bik.events.reasons import Reason, Rejection
 
-__all__ = ["ordinary_email", "parse_email", "parse_phone", "plain_phone", "trim", "undecorated"]
+__all__ = [
+    "are_ordinary_emails",
+    "are_plain_phones",
+    "ordinary_email",
+    "parse_email",
+    "parse_phone",
+    "plain_phone",
+    "trim",
+    "undecorated",
+]
 
 _CACHE_SIZE = 65_536
 
@@ -81,6 +91,27 @@ def ordinary_email(text: str) -> str | None:
         return None
     domains, mailboxes = _special()
     return None if found[2] in domains or found[1].lower() in mailboxes else text
+
+
+def are_ordinary_emails(texts: Sequence[str]) -> bool:
+    """Tell whether `ordinary_email` gives each of these texts back."""
+    lines = "\n".join([*texts, ""])
+    # A line end within a text would make two of one.
+    return (
+        max(map(len, texts), default=0) <= _LONGEST_ORDINARY
+        and lines.count("\n") == len(texts)
+        and _ordinary_lines().fullmatch(lines) is not None
+    )
+
+
+@cache
+def _ordinary_lines() -> re.Pattern[str]:
+    """As `_ORDINARY_EMAIL`, without the special names, a line each."""
+    domains, mailboxes = map("|".join, map(sorted, _special()))
+    return re.compile(
+        rf"(?:(?!(?i:{mailboxes})@)[A-Za-z0-9_+-]++(?:\.[A-Za-z0-9_+-]++)*+@"
+        rf"(?:[a-z0-9]++(?:-[a-z0-9]++)*+\.)+(?!(?:{domains})\n)[a-z]++\n)*+"
+    )
 
 
 @cache
@@ -212,6 +243,14 @@ def plain_phone(text: str) -> str | None:
         if (pattern := _plain_numbers(text[:length])) is not None:
             return text if pattern.fullmatch(text) else None
     return None
+
+
+def are_plain_phones(texts: Sequence[str]) -> bool:
+    """Tell whether these are numbers of one country, each of which `plain_phone` gives back."""
+    for length in (3, 2, 4):  # as there
+        if (pattern := _plain_numbers(texts[0][:length])) is not None:
+            return all(map(pattern.fullmatch, texts))
+    return False
 
 
 @lru_cache(maxsize=4096)

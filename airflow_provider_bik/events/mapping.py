@@ -58,12 +58,18 @@ class Plan:
     """All that can be decided before the first row.
 
     Attributes:
-        fields: Makes the fields of an event out of a row; raises `RejectionError` if a value cannot be read.
+        sources: What fills the fields of an event, by attributes of `EventFields`.
+        properties: What fills its properties; None for every column that is not among `used`.
+        used: The columns that fill something else.
         phone_country: Takes the country of the telephone number out of a row, if a column holds it.
+        fields: Makes the fields of an event out of a row; raises `RejectionError` if a value cannot be read.
     """
 
-    fields: Callable[[Row], EventFields]
+    sources: Mapping[str, ValueSpec | Extractor]
+    properties: Mapping[str, ValueSpec] | None
+    used: frozenset[str]
     phone_country: Extractor | None
+    fields: Callable[[Row], EventFields]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -219,16 +225,22 @@ class EventMapping:
         Args:
             reading: How dates and nulls are understood.
         """
-        members: dict[str, ValueSpec | Extractor] = dict(self._field_specs())
+        sources: dict[str, ValueSpec | Extractor] = dict(self._field_specs())
         if isinstance(self.name, tuple):
-            members["name"] = _joined(extractor(cast("ValueSpec", members["name"]), reading), reading)
-        if self.properties is None:
-            members["event_properties"] = _unused_columns(frozenset(self.columns))
+            sources["name"] = _joined(extractor(cast("ValueSpec", sources["name"]), reading), reading)
+        used, properties = frozenset(self.columns), None if self.properties is None else self._property_specs()
+        if properties is None:
+            sources["event_properties"] = _unused_columns(used)
         else:
-            members["event_properties"] = nested_extractor(self._property_specs(), reading)
-        make = object_maker(members, reading)
-        country = None if self.phone_country is None else extractor(Column(self.phone_country), reading)
-        return Plan(fields=lambda row: EventFields(**make(row)), phone_country=country)
+            sources["event_properties"] = nested_extractor(properties, reading)
+        make = object_maker(sources, reading)
+        return Plan(
+            sources=sources,
+            properties=properties,
+            used=used,
+            phone_country=None if self.phone_country is None else extractor(Column(self.phone_country), reading),
+            fields=lambda row: EventFields(**make(row)),
+        )
 
     def _field_specs(self) -> dict[str, ValueSpec]:
         if self.to_event is not None:

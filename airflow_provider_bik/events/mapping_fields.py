@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from airflow_provider_bik.events.times import UNITS, Unit
 from airflow_provider_bik.events.values import MAX_DEPTH, MAX_INTEGER, has_utf8, is_null, plain
 
 __all__ = [
+    "SCALARS",
     "Column",
     "Constant",
     "Each",
@@ -47,12 +47,8 @@ Row = Mapping[str, object]
 Extractor = Callable[[Row], object]
 """Takes one value out of a row; raises `RejectionError` if it cannot be read."""
 
-_SCALARS = (bool, int, float, str, type(None))
-
-_NOTHING: Row = {}
-
-_WORTH_TAKING_AT_ONCE = 2
-"""Columns; of one alone, `operator.itemgetter` makes no tuple."""
+SCALARS = (bool, int, float, str, type(None))
+"""Types of values that cannot be changed, so that events can share one."""
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
@@ -98,6 +94,11 @@ class Column:
             invalid_mapping(f"the format of column {self.name!r} {problem}")
         if self.timezone is not None:
             time_zone(self.timezone)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the value is taken as it is from the column of just this name."""
+        return self.cast is None and len(path_of(self.name)) == 1
 
     def to_json(self) -> dict[str, object]:
         """The JSON form, an object."""
@@ -309,7 +310,7 @@ def extractor(spec: ValueSpec, reading: Reading) -> Extractor:
             return lambda row: [part(row) for part in parts]
         case Constant():
             value = spec.value
-            return (lambda _: value) if isinstance(value, _SCALARS) else (lambda _: spec.value)
+            return (lambda _: value) if isinstance(value, SCALARS) else (lambda _: spec.value)
         case Each():
             inner = spec.value
             each = nested_extractor(inner, reading) if isinstance(inner, PropertyMap) else None
@@ -362,32 +363,9 @@ def nested_extractor(properties: Mapping[str, ValueSpec], reading: Reading) -> E
 
 
 def object_maker(parts: Mapping[str, ValueSpec | Extractor], reading: Reading) -> Callable[[Row], dict[str, object]]:
-    """How an object is made of a row, its members in the order of these parts.
-
-    Columns that are taken as they are, which most are, are taken all at once; where one is not there, one by one.
-    """
+    """How an object is made of a row, its members in the order of these parts."""
     extractors = {part: spec if callable(spec) else extractor(spec, reading) for part, spec in parts.items()}
-    columns = {part: spec.name for part, spec in parts.items() if isinstance(spec, Column) and spec.cast is None}
-    known = {part: spec.value for part, spec in parts.items() if isinstance(spec, Constant)}
-    known = {part: value for part, value in known.items() if isinstance(value, _SCALARS)}
-    others = [(part, extract) for part, extract in extractors.items() if part not in columns and part not in known]
-    blank = {part: known.get(part) for part in parts}
-    if len(columns) < _WORTH_TAKING_AT_ONCE:
-        return lambda row: {part: extract(row) for part, extract in extractors.items()}
-    take = operator.itemgetter(*columns.values())
-
-    def make(row: Row) -> dict[str, object]:
-        made = blank.copy()
-        try:
-            # Another kind of mapping may do as it likes about what is not there.
-            made.update(zip(columns, take(row if type(row) is dict else _NOTHING)))  # noqa: B905 - as many by its making
-        except KeyError:
-            return {part: extract(row) for part, extract in extractors.items()}
-        for part, extract in others:
-            made[part] = extract(row)
-        return made
-
-    return make
+    return lambda row: {part: extract(row) for part, extract in extractors.items()}
 
 
 _STEP = re.compile(r"(?:^|\.)([^.\[\]]+)|\[([0-9]{1,6})\]")
@@ -468,7 +446,7 @@ def _check_json(value: object, depth: int = 1) -> None:
         for key, item in value.items():
             _check_json(key if isinstance(key, str) else b"", depth + 1)
             _check_json(item, depth + 1)
-    elif type(value) not in _SCALARS:
+    elif type(value) not in SCALARS:
         invalid_mapping(f"a constant is or holds a {type(value).__name__}, which is not JSON; give text or a number")
     elif isinstance(value, str) and not has_utf8(value):
         invalid_mapping("a constant holds text without a UTF-8 form")

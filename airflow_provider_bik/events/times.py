@@ -18,9 +18,11 @@ which it lies between 1990 and 2100. These ranges do not overlap; a number in no
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from decimal import Decimal
 from fractions import Fraction
+from operator import attrgetter
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -34,13 +36,16 @@ __all__ = [
     "UNITS",
     "Unit",
     "bik_time",
+    "biks_times",
     "check_time",
     "in_range",
     "localized",
+    "ordinary_times",
     "parse_time",
     "read_epoch",
     "read_time",
     "to_bik_text",
+    "to_bik_texts",
 ]
 
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
@@ -80,7 +85,16 @@ _ORDINARY = re.compile(
 )
 """The part of the grammar that every `datetime.fromisoformat` reads in the same way."""
 
-_is_biks = re.compile(rf"{_DATE}T[0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}\.[0-9]{{3}}Z").fullmatch
+_BIKS = rf"{_DATE}T[0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}\.[0-9]{{3}}Z"
+_is_biks = re.compile(_BIKS).fullmatch
+_biks_lines = re.compile(rf"(?:{_BIKS}\n)*+")
+_ordinary_lines = re.compile(
+    rf"(?:{_DATE}[T ][0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}(?:\.[0-9]{{3}}(?:[0-9]{{3}})?)?"
+    rf"(?:Z|[+-](?:{_HOURS}):{_MINUTES})\n)*+"
+)
+_zone_of = attrgetter("tzinfo")
+_NO_OFFSET = timedelta(0)
+_LENGTH_OF_SECONDS = len("2024-03-05T06:07:08Z")
 
 _TIME = re.compile(
     rf"(?P<day>{_DATE})"
@@ -105,6 +119,45 @@ def bik_time(text: str) -> datetime | None:
     """Read a time in the form that `to_bik_text` writes, and in no other: it gives that very text."""
     try:
         return datetime.fromisoformat(text) if _is_biks(text) else None
+    except ValueError:  # such as the 30th of February
+        return None
+
+
+def to_bik_texts(timestamps: Sequence[datetime]) -> list[str] | None:
+    """What `to_bik_text` gives for each; None if one of them has to be written by itself.
+
+    Args:
+        timestamps: All of the class `datetime` itself.
+    """
+    if not set(map(type, map(_zone_of, timestamps))) <= _SURE:
+        return None
+    # A zone that changes its offset gives none for no time.
+    if not all(zone.utcoffset(None) == _NO_OFFSET for zone in set(map(_zone_of, timestamps))):
+        try:
+            timestamps = [timestamp.astimezone(UTC) for timestamp in timestamps]
+        except OverflowError:
+            return None
+    texts: list[str] = msgspec.to_builtins(timestamps)
+    return [text[:-4] + "Z" if len(text) > _LENGTH_OF_SECONDS else text[:-1] + ".000Z" for text in texts]
+
+
+def biks_times(texts: Sequence[str]) -> list[datetime] | None:
+    """What `bik_time` gives for each; None if one of them is in another form."""
+    return _all_times(_biks_lines, texts)
+
+
+def ordinary_times(texts: Sequence[str]) -> list[datetime] | None:
+    """What `read_time` gives for each; None if one is in another form than the most usual with a zone."""
+    return _all_times(_ordinary_lines, texts)
+
+
+def _all_times(lines: re.Pattern[str], texts: Sequence[str]) -> list[datetime] | None:
+    text = "\n".join([*texts, ""])
+    # A line end within a text would make two of one.
+    if text.count("\n") != len(texts) or not lines.fullmatch(text):
+        return None
+    try:
+        return list(map(datetime.fromisoformat, texts))
     except ValueError:  # such as the 30th of February
         return None
 

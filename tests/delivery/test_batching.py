@@ -1,35 +1,53 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_bik.delivery.intake import Batch, Batcher, ReadyEvent
+from airflow_provider_bik.delivery.intake import Batch, Batcher
 from airflow_provider_bik.events.item import EncodedEvent, InputEvent
 from airflow_provider_bik.events.pipeline import Pipeline
 
 
-def ready(position: int, size: int) -> ReadyEvent:
+def ready(position: int, size: int) -> InputEvent:
     encoded = EncodedEvent(body=b"x" * size, pipeline=Pipeline.REALTIME)
-    event = InputEvent(position=position, location=f"[{position}]", result=encoded)
-    return ReadyEvent(event=event, encoded=encoded)
+    return InputEvent(position=position, location=f"[{position}]", result=encoded)
 
 
-@given(sizes=st.lists(st.integers(1, 60)), size=st.integers(1, 10), max_bytes=st.integers(10, 100))
-def test_batches_hold_every_event_once_in_order_within_both_bounds(sizes: list[int], size: int, max_bytes: int) -> None:
-    batcher = Batcher(size=size, max_bytes=max_bytes)
-    given_out = [batcher.add(ready(position, length)) for position, length in enumerate(sizes)]
-    batches = [batch for batch in [*given_out, batcher.flush()] if batch is not None]
+def cut(events: list[InputEvent], batcher: Batcher, at_once: int) -> list[Batch]:
+    parts = [events[begin : begin + at_once] for begin in range(0, len(events), at_once)]
+    batches = [batch for part in parts for batch in batcher.add(part)]
+    last = batcher.flush()
+    return [*batches, last] if last else batches
+
+
+@given(
+    sizes=st.lists(st.integers(1, 60)),
+    size=st.integers(1, 10),
+    max_bytes=st.integers(10, 100),
+    at_once=st.integers(1, 30),
+)
+def test_batches_hold_every_event_once_in_order_within_both_bounds(
+    sizes: list[int], size: int, max_bytes: int, at_once: int
+) -> None:
+    events = [ready(position, length) for position, length in enumerate(sizes)]
+    batches = cut(events, Batcher(size=size, max_bytes=max_bytes), at_once)
     assert [position for batch in batches for position in batch.positions()] == list(range(len(sizes)))
     for batch in batches:
-        assert len(batch.events) <= size
-        joined = sum(len(event.encoded.body) for event in batch.events) + len(batch.events) - 1
+        assert 1 <= len(batch.events) <= size
+        joined = sum(len(encoded.body) for encoded in batch.encoded()) + len(batch.events) - 1
         assert joined <= max_bytes or len(batch.events) == 1
+    # None could have taken the first event of the next.
+    for batch, following in pairwise(batches):
+        joined = sum(len(encoded.body) + 1 for encoded in batch.encoded()) + len(following.encoded()[0].body)
+        assert len(batch.events) == size or joined > max_bytes
 
 
 def test_250_events_make_batches_of_100_100_and_50() -> None:
     batcher = Batcher()
-    batches = [batcher.add(ready(position, 10)) for position in range(250)]
-    assert [len(batch.events) for batch in [*batches, batcher.flush()] if batch] == [100, 100, 50]
+    batches = cut([ready(position, 10) for position in range(250)], batcher, 40)
+    assert [len(batch.events) for batch in batches] == [100, 100, 50]
     assert batcher.flush() is None
 
 

@@ -82,6 +82,11 @@ def decoded_first(contract: Contract, line: bytes) -> EncodedEvent | Rejection |
     return contract.encode(raw) if isinstance(raw, dict) else None
 
 
+def is_no_json(result: EncodedEvent | Rejection | None) -> bool:
+    """Python's own decoder also reads NaN, and bytes that are no UTF-8."""
+    return isinstance(result, Rejection) and result.reason is Reason.UNPARSABLE
+
+
 @settings(max_examples=800)
 @given(contract=st.sampled_from(CONTRACTS), line=lines, before=spaces, after=spaces | st.sampled_from([b"}", b" x"]))
 @example(contract=CONTRACTS[0], line=b"{" + NEEDED + b'{"a":[1],"a":null,"b":1,"a":2}}', before=b"", after=b"")
@@ -91,13 +96,10 @@ def test_a_line_gives_straight_from_its_bytes_what_it_gives_decoded(
     contract: Contract, line: bytes, before: bytes, after: bytes
 ) -> None:
     line = before + line + after
-    straight = contract.encode_line(line)
-    assert straight is None or straight == decoded_first(contract, line)
     (event,) = Encoder(contract=contract).encode_all([Item(position=3, location="f:4", line=line)])
-    if straight is not None:
-        assert event.result == straight
     assert (event.position, event.location) == (3, "f:4")
     assert isinstance(event.result, EncodedEvent | Rejection)
+    assert event.result == decoded_first(contract, line) or is_no_json(event.result)
 
 
 @pytest.mark.parametrize("field", NAMES)
@@ -109,8 +111,8 @@ def test_one_odd_value_anywhere_in_a_line_makes_no_difference(field: bytes) -> N
             b"{" + NEEDED + b'{"k":' + value + b',"n":null}}',
         ):
             for contract in CONTRACTS[:2]:
-                straight = contract.encode_line(line)
-                assert straight is None or straight == decoded_first(contract, line)
+                (event,) = Encoder(contract=contract).encode_all([Item(position=0, location="1", line=line)])
+                assert event.result == decoded_first(contract, line) or is_no_json(event.result)
 
 
 class Size(StrEnum):
