@@ -80,10 +80,11 @@ class _Pages:
         task = (_given(request, "dag_id"), _given(request, "run_id"), _given(request, "task_id"))
         index = _index(request.query_params.get("map_index", ""))
         found = await run_in_threadpool(sources_of, *task, index)
-        if not found and index == _NOT_MAPPED and await run_in_threadpool(sources_of, *task):
-            return RedirectResponse(_run_address(request, *task))
         if not found:
-            raise HTTPException(404)
+            windows = await run_in_threadpool(sources_of, *task) if index == _NOT_MAPPED else []
+            if not windows:
+                raise HTTPException(404)
+            return RedirectResponse(_run_address(request, *task))
         details, note = await self._details_of(found[0])
         return _page(request, "delivery", view=delivery_view(found[0], details, note))
 
