@@ -25,6 +25,7 @@ from airflow_provider_bik.sandbox import Fault, FaultPlan, Sandbox
 from demo import shop
 from tests.sandbox.browser import launch_options
 from tests.scheduler.real_airflow import RealAirflow
+from tests.ui.connection_form import ConnectionForm
 
 ROOT = Path(__file__).parents[2]
 IMAGES = ROOT / "docs" / "images"
@@ -126,12 +127,10 @@ def studio() -> Iterator[Studio]:
         stack.callback(shutil.rmtree, state)
         shop.seed(home / "shop.db", days=42, size=SIZE)
         bik = stack.enter_context(Sandbox(faults=SLOW))
-        login = {"login": "sandbox-key", "password": "sandbox-secret", "extra": {"app_id": "sandbox-app"}}
         environment = {
             "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
             "AIRFLOW__BIK__STATE_PATH": f"file://{state}",
             "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
-            "AIRFLOW_CONN_BIK_DEFAULT": json.dumps({"conn_type": "bik", "host": bik.url, **login}),
             "AIRFLOW_CONN_SHOP_DB": json.dumps({"conn_type": "sqlite", "host": str(home / "shop.db")}),
         }
         airflow = stack.enter_context(RealAirflow(home, dags=3, environment=environment))
@@ -145,6 +144,7 @@ def main() -> None:
     IMAGES.mkdir(parents=True, exist_ok=True)
     with studio() as made:
         connection_form(made)
+        connection_tests(made)
         made.bik.faults = FaultPlan()
         made.wait_for_run(made.run(0, 10, 1))
         made.bik.faults = SLOW
@@ -171,14 +171,32 @@ def connection_form(made: Studio) -> None:
     for width in WIDTHS:
         for scheme in SCHEMES:
             page = made.open("connections", width, scheme)
-            page.get_by_role("button", name="Add Connection").click()
-            page.locator("input[name=connection_id]").fill("bik_default")
-            page.get_by_role("combobox").last.click()
-            page.keyboard.type("BIK")
-            page.keyboard.press("Enter")
-            page.get_by_text("API key").first.wait_for(timeout=30_000)
+            ConnectionForm(page, made.airflow.url).begin()
             page.wait_for_timeout(800)
             page.screenshot(path=IMAGES / f"airflow-connection-{width}-{scheme}.png")
+            page.context.close()
+
+
+def connection_tests(made: Studio) -> None:
+    """What Airflow says of a Connection with a wrong secret, and of one with the right one, which then sends."""
+    page = made.open("connections", 1400, "light")
+    connection = ConnectionForm(page, made.airflow.url)
+    connection.add(int(made.bik.url.rpartition(":")[2]), "not-the-secret")
+    _pictures_of_test(made, "failed", "BIK does not know this API key and secret")
+    page.reload()
+    connection.change_secret("sandbox-secret")
+    _pictures_of_test(made, "good", "BIK accepts this API key and secret")
+    page.context.close()
+
+
+def _pictures_of_test(made: Studio, name: str, answer: str) -> None:
+    for width, height in ((1400, 480), (400, 640)):
+        for scheme in SCHEMES:
+            page = made.open("connections", width, scheme)
+            page.set_viewport_size({"width": width, "height": height})
+            ConnectionForm(page, made.airflow.url).press_test(answer)
+            page.wait_for_timeout(800)
+            page.screenshot(path=IMAGES / f"airflow-connection-{name}-{width}-{scheme}.png")
             page.context.close()
 
 
