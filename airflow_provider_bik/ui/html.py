@@ -9,7 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from airflow_provider_bik.ui.calendar import SIGNS, day_text, months_of
+from airflow_provider_bik.ui.calendar import SIGNS, counted, day_text, months_of
 
 __all__ = ["render"]
 
@@ -37,6 +37,7 @@ def _environment() -> Environment:
     )
     environment.filters.update(
         number=lambda value: f"{value:,}",
+        counted=counted,
         compact=_compact,
         duration=_duration,
         rate=lambda value: f"{value:,.0f}" if value >= 10 else f"{value:.1f}",  # noqa: PLR2004 - one more digit
