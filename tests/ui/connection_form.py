@@ -16,17 +16,19 @@ class ConnectionForm:
     Attributes:
         page: A browser that is logged in.
         url: Of Airflow.
+        conn_id: Of the Connection.
     """
 
     page: Page
     url: str
+    conn_id: str = "bik_default"
 
     def begin(self) -> Locator:
         """Open the form and choose the type."""
         self.page.goto(f"{self.url}/connections")
         self.page.get_by_role("button", name="Add Connection").click()
         form = self.page.get_by_role("dialog")
-        form.locator("input[name=connection_id]").fill("bik_default")
+        form.locator("input[name=connection_id]").fill(self.conn_id)
         form.get_by_role("combobox").last.click()
         self.page.keyboard.type("BIK")
         self.page.get_by_role("option", name="BIK", exact=True).click()

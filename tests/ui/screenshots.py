@@ -127,10 +127,12 @@ def studio() -> Iterator[Studio]:
         stack.callback(shutil.rmtree, state)
         shop.seed(home / "shop.db", days=42, size=SIZE)
         bik = stack.enter_context(Sandbox(faults=SLOW))
+        login = {"login": "sandbox-key", "password": "sandbox-secret", "extra": {"app_id": "sandbox-app"}}
         environment = {
             "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
             "AIRFLOW__BIK__STATE_PATH": f"file://{state}",
             "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
+            "AIRFLOW_CONN_BIK_DEFAULT": json.dumps({"conn_type": "bik", "host": bik.url, **login}),
             "AIRFLOW_CONN_SHOP_DB": json.dumps({"conn_type": "sqlite", "host": str(home / "shop.db")}),
         }
         airflow = stack.enter_context(RealAirflow(home, dags=3, environment=environment))
@@ -178,9 +180,10 @@ def connection_form(made: Studio) -> None:
 
 
 def connection_tests(made: Studio) -> None:
-    """What Airflow says of a Connection with a wrong secret, and of one with the right one, which then sends."""
+    """What Airflow says of a Connection with a wrong secret, and of one with the right one."""
     page = made.open("connections", 1400, "light")
-    connection = ConnectionForm(page, made.airflow.url)
+    # One with the name of an environment variable would be tested with the secret that stands there.
+    connection = ConnectionForm(page, made.airflow.url, "bik_sandbox")
     connection.add(int(made.bik.url.rpartition(":")[2]), "not-the-secret")
     _pictures_of_test(made, "failed", "BIK does not know this API key and secret")
     page.reload()
