@@ -35,6 +35,8 @@ os.environ.update(
     AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=f"sqlite:///{_HOME.name}/airflow.db",
     AIRFLOW__CORE__INTERNAL_API_SECRET_KEY="only-for-tests",
     AIRFLOW__API_AUTH__JWT_SECRET="only-for-tests-and-long-enough-to-pass-for-a-secret-of-64-bytes-and-more",
+    # Where a developer's environment says where OpenLineage's events go, each run of a test would send some.
+    AIRFLOW__OPENLINEAGE__DISABLED="True",
 )
 
 

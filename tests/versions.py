@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import tempfile
 from importlib import import_module
+from importlib.util import find_spec
 from operator import attrgetter
 from typing import Any
 
@@ -30,6 +31,7 @@ __all__ = [
     "needs_cli_of_providers",
     "needs_execute_in_threads",
     "needs_no_pages",
+    "needs_openlineage",
     "needs_opentelemetry_in_tasks",
     "needs_pages",
     "needs_retry_policies",
@@ -58,6 +60,9 @@ needs_no_pages = pytest.mark.skipif(AIRFLOW_V_3_1_PLUS, reason="this Airflow sho
 needs_cli_of_providers = _needs(AIRFLOW_V_3_2_PLUS, "commands of providers")
 needs_opentelemetry_in_tasks = _needs(AIRFLOW_V_3_2_PLUS, "way to flush OpenTelemetry in a task")
 needs_task_state_store = _needs(AIRFLOW_V_3_3_PLUS, "task state store")
+needs_openlineage = pytest.mark.skipif(
+    find_spec("airflow.providers.openlineage") is None, reason="OpenLineage's provider is not installed"
+)
 needs_retry_policies = _needs(AIRFLOW_V_3_3_PLUS, "retry policies")
 
 

@@ -266,8 +266,10 @@ def _too_many(report: DeliveryReport, allowed: int, *, resumable: bool) -> BikEr
     reasons = report.reasons_text()
     if report.dry_run:
         kept = f" They are in {report.rejected_path}." if report.rejected_path else ""
-        text = f"Dry run: {counts}. {reasons}.{kept} Nothing was sent. Fix the events, or allow more."
-        return BikTooManyRejectedError(text)
+        return BikTooManyRejectedError(
+            f"Dry run: {counts}. {reasons}.{kept} Nothing was sent. Fix the events, or allow more; a retry is safe and "
+            "cannot help before."
+        )
     where = "They were not kept: set state_path to have them written to a rejected events file"
     if report.rejected_path:
         where = f"The rejected events file is {report.rejected_path}; fix its events and send that file on its own"

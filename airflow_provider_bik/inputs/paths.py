@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from airflow_provider_bik.errors import BikInputError
 from airflow_provider_bik.inputs.formats import format_of
-from airflow_provider_bik.state.storage import storage_errors, storage_path
+from airflow_provider_bik.state.storage import shown_path, storage_errors, storage_path
 
-__all__ = ["check_path", "files_of", "names_of", "opened", "shown", "what_is_no_path"]
+__all__ = ["check_path", "files_of", "lineage_uri", "names_of", "opened", "shown", "what_is_no_path"]
 
 _PATTERN = re.compile(r"[*?[]")
 _LONGEST_PATH = 4096
@@ -78,6 +78,23 @@ def shown(path: str | ObjectStoragePath) -> str:
         text = text.partition("?")[0]
     directory, slash, name = text.rpartition("/")
     return f"{name} in {directory or slash}" if slash else name
+
+
+def lineage_uri(path: str | ObjectStoragePath) -> str:
+    """What a path stands for, as the URI by which others know it: a file, or the folder in which a pattern looks.
+
+    Args:
+        path: With or without a scheme, credentials, and the parameters of a signed URL.
+    """
+    text = shown_path(path)
+    scheme, separator, rest = text.partition("://")
+    if not separator:
+        scheme, rest = "file", str(Path(text).absolute())
+    if scheme in {"http", "https"}:
+        rest = rest.partition("?")[0]
+    if found := _PATTERN.search(rest):
+        rest = rest[: found.start()].rpartition("/")[0] or "/"
+    return f"{scheme}://{rest}"
 
 
 def names_of(files: Sequence[ObjectStoragePath]) -> list[str]:

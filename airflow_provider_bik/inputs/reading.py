@@ -21,7 +21,7 @@ from airflow_provider_bik.inputs.paths import files_of
 from airflow_provider_bik.inputs.tables import CheckColumns, check_keys_of_first
 from airflow_provider_bik.threads import in_thread
 
-__all__ = ["CHUNK_SIZE", "SLICE_SIZE", "in_chunks", "read_items"]
+__all__ = ["CHUNK_SIZE", "SLICE_SIZE", "in_chunks", "paths_in_memory", "read_items"]
 
 CHUNK_SIZE = 500
 """Items read at a time."""
@@ -50,7 +50,7 @@ def read_items(events: object, reading: Reading, check_columns: CheckColumns | N
         BikStorageError: A file cannot be read.
     """
     positions = count()
-    found = {location: files_of(path) for location, path in _paths_in_memory(events)}
+    found = {location: files_of(path) for location, path in paths_in_memory(events)}
     if sum(map(len, found.values())) > 1:
         for files in found.values():
             check_files(files, reading, check_columns)
@@ -80,8 +80,12 @@ def in_chunks(items: Iterator[_T], size: int = CHUNK_SIZE) -> AsyncIterator[Sequ
     return in_thread(iter(lambda: list(islice(items, size)), []))
 
 
-def _paths_in_memory(events: object) -> Iterator[tuple[str, str | ObjectStoragePath]]:
-    """The paths that are known before anything is read, with their locations; a lazy sequence is not asked for them."""
+def paths_in_memory(events: object) -> Iterator[tuple[str, str | ObjectStoragePath]]:
+    """The paths that are known before anything is read, with their locations; a lazy sequence is not asked for them.
+
+    Args:
+        events: What `read_items` takes.
+    """
     if not isinstance(events, list | tuple):
         if _is_path(events):
             yield "", cast("str | ObjectStoragePath", events)

@@ -18,7 +18,7 @@ from airflow_provider_bik.operators.delivering import Delivering, Ended, add_rep
 from airflow_provider_bik.operators.inputs import EventsInput, Input, check_default_args, unwrap, wrap, wrap_in_partial
 from airflow_provider_bik.operators.links import LINKS, push_links
 from airflow_provider_bik.operators.outlets import Delivered as DeliveredOutlet
-from airflow_provider_bik.operators.outlets import tell_assets
+from airflow_provider_bik.operators.outlets import file_datasets, tell_assets
 from airflow_provider_bik.operators.retries import for_airflow, set_retry_policy
 from airflow_provider_bik.operators.task_instance import TaskRun, state_folder, step_aside
 from airflow_provider_bik.state.coverage import Piece
@@ -190,7 +190,11 @@ class BikSendEventsOperator(BaseOperator):
 
     def get_openlineage_facets_on_complete(self, task_instance: object) -> Any:  # noqa: ANN401, ARG002 - OpenLineage's
         """What the task has delivered, for OpenLineage; its provider calls this."""
-        return None if self._delivered is None else self._delivered.lineage()
+        return None if self._delivered is None else self._delivered.lineage(self._datasets_read())
+
+    def _datasets_read(self) -> list[Any]:
+        """What it has read, for OpenLineage."""
+        return file_datasets(unwrap(self.events))
 
     def on_kill(self) -> None:
         """End in order: no new requests, a last checkpoint, within a few seconds."""

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from airflow.providers.common.compat.sdk import Asset
 
 from airflow_provider_bik.delivery import ReportDict
+from airflow_provider_bik.inputs.paths import lineage_uri
+from airflow_provider_bik.inputs.reading import paths_in_memory
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-__all__ = ["Delivered", "tell_assets"]
+__all__ = ["Delivered", "file_datasets", "tell_assets"]
 
 _COUNTS = ("confirmed", "rejected", "skipped", "possible_duplicates", "already_delivered", "dry_run")
 
@@ -39,8 +42,12 @@ class Delivered:
         counts: dict[str, Any] = dict(self.report)
         return {"name": self.name, "window": self.window, **{key: counts[key] for key in _COUNTS}}
 
-    def lineage(self) -> Any:  # noqa: ANN401 - a class of a provider that may not be installed
-        """The same for OpenLineage, with the number of rows; a dry run has delivered nothing."""
+    def lineage(self, read: Sequence[Any]) -> Any:  # noqa: ANN401 - a class of a provider that may not be installed
+        """The same for OpenLineage, with the number of rows; a dry run has delivered nothing.
+
+        Args:
+            read: Datasets from which it comes, as far as they are known.
+        """
         from airflow.providers.common.compat.openlineage.facet import (  # noqa: PLC0415 - called by that provider only
             OutputDataset,
             OutputStatisticsOutputDatasetFacet,
@@ -53,7 +60,26 @@ class Delivered:
         written = OutputDataset(
             namespace=f"bik://{self.host.lower()}", name=self.name, outputFacets={"outputStatistics": rows}
         )
-        return OperatorLineage(outputs=[written])
+        return OperatorLineage(inputs=list(read), outputs=[written])
+
+
+def file_datasets(events: object) -> list[Any]:
+    """The files of an input as datasets of OpenLineage, named as its rules say; for a pattern, their folder.
+
+    Args:
+        events: What `airflow_provider_bik.inputs.read_items` takes; events themselves say nothing of where they are
+            from.
+    """
+    from airflow.providers.common.compat.openlineage.facet import Dataset  # noqa: PLC0415 - as in `Delivered.lineage`
+
+    uris = dict.fromkeys(lineage_uri(path) for _, path in paths_in_memory(events))
+    parts = [urlsplit(uri) for uri in uris]
+    return [
+        Dataset(namespace="file", name=each.path)
+        if each.scheme == "file"
+        else Dataset(namespace=f"{each.scheme}://{each.netloc}", name=each.path.removeprefix("/") or "/")
+        for each in parts
+    ]
 
 
 def tell_assets(context: Context, outlets: Iterable[object], delivered: Delivered) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_bik.errors import BikConfigError
 from airflow_provider_bik.operators.bik import BikSendEventsOperator
 from airflow_provider_bik.operators.inputs import Input
-from airflow_provider_bik.transfers.query_input import QueryInput
+from airflow_provider_bik.transfers.query_input import QueryInput, table_datasets
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -73,6 +73,9 @@ class SqlToBikOperator(BikSendEventsOperator):
 
     def _input(self, context: Context) -> Input:  # noqa: ARG002 - as in the base class
         return self._query_input()
+
+    def _datasets_read(self) -> list[Any]:
+        return table_datasets(self.sql, self.conn_id)
 
     def _query_input(self) -> QueryInput:
         if not isinstance(self.sql, str) or not self.sql.strip():

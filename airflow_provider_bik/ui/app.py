@@ -6,6 +6,7 @@ import logging
 import secrets
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Annotated, Any
+from urllib.parse import quote, urlencode
 
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
@@ -14,7 +15,7 @@ from airflow.api_fastapi.core_api.security import get_user, requires_access_dag
 from airflow.providers.common.compat.sdk import conf
 from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import HTMLResponse, Response
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from airflow_provider_bik.state.overview import Overview, StreamRecords, overview_of
 from airflow_provider_bik.state.storage import Folder
@@ -44,7 +45,7 @@ _PROBLEMS = {
     400: ("This page needs more", "Its address names no run or no task. Open it from the run or the task."),
     401: ("You are not logged in", "Log in to Airflow, then open this page again."),
     403: ("You may not see this", "Your Airflow account has no right to read this DAG. Ask whoever runs Airflow."),
-    404: ("There is no such task", "Airflow may have split it into windows, or removed the run. Open the run again."),
+    404: ("There is no such task", "Airflow may have removed it or its run. Open the run again."),
 }
 
 
@@ -75,12 +76,15 @@ class _Pages:
         self._details, self._streams = details, streams
 
     async def delivery(self, request: Request) -> Response:
-        """One delivery; with ``part=live`` what changes of its page."""
-        given = request.query_params
+        """One delivery; with ``part=live`` what changes of its page. Of a mapped task as a whole: all of the run."""
         task = (_given(request, "dag_id"), _given(request, "run_id"), _given(request, "task_id"))
-        found = await run_in_threadpool(sources_of, *task, _index(given.get("map_index", "")))
+        index = _index(request.query_params.get("map_index", ""))
+        found = await run_in_threadpool(sources_of, *task, index)
         if not found:
-            raise HTTPException(404)
+            windows = await run_in_threadpool(sources_of, *task) if index == _NOT_MAPPED else []
+            if not windows:
+                raise HTTPException(404)
+            return RedirectResponse(_run_address(request, *task))
         details, note = await self._details_of(found[0])
         return _page(request, "delivery", view=delivery_view(found[0], details, note))
 
@@ -176,10 +180,21 @@ def _index(text: str) -> int:
     return int(text) if text.isdecimal() else _NOT_MAPPED
 
 
+def _run_address(request: Request, dag_id: str, run_id: str, task_id: str) -> str:
+    """Of the page of a run, where a task stands on it; relative, as the API server may be below a path."""
+    query = {"dag_id": dag_id, "run_id": run_id}
+    if _is_part(request):
+        query["part"] = "live"
+    return f"run?{urlencode(query)}#of-{quote(task_id)}"
+
+
+def _is_part(request: Request) -> bool:
+    return request.query_params.get("part") == "live"
+
+
 def _page(request: Request, name: str, **values: Any) -> Response:
     nonce = secrets.token_urlsafe(16)
-    is_part = request.query_params.get("part") == "live"
-    response = HTMLResponse(render(f"_{name}.html" if is_part else f"{name}.html", nonce=nonce, **values))
+    response = HTMLResponse(render(f"_{name}.html" if _is_part(request) else f"{name}.html", nonce=nonce, **values))
     response.headers["Content-Security-Policy"] = _policy(nonce)
     return response
 

@@ -9,7 +9,7 @@ from itertools import groupby
 
 from airflow_provider_bik.state.overview import Day, DayState, Overview, StreamRecords, WindowCounts
 
-__all__ = ["SIGNS", "Month", "day_text", "months_of", "readable_by"]
+__all__ = ["SIGNS", "Month", "counted", "day_text", "months_of", "readable_by"]
 
 SIGNS = {
     DayState.DELIVERED: "✓",
@@ -51,6 +51,17 @@ def months_of(overview: Overview, most: int | None) -> list[Month]:
     return months[::-1][:most]
 
 
+def counted(count: int, word: str, words: str = "") -> str:
+    """A number of things.
+
+    Args:
+        count: How many.
+        word: What one is called.
+        words: What several are called, if not as one with an s.
+    """
+    return f"{count:,} {word if count == 1 else words or f'{word}s'}"
+
+
 def day_text(day: Day) -> str:
     """All of a day in words."""
     counts = day.counts
@@ -59,7 +70,7 @@ def day_text(day: Day) -> str:
     if counts != WindowCounts():
         texts.append(
             f"{counts.confirmed:,} confirmed, {counts.rejected:,} rejected, {counts.skipped:,} skipped, "
-            f"{counts.possible_duplicates:,} possible duplicates"
+            f"{counted(counts.possible_duplicates, 'possible duplicate')}"
         )
     if long:
         texts.append("counted on the first day of a window of several days")

@@ -9,7 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from airflow_provider_bik.ui.calendar import SIGNS, day_text, months_of
+from airflow_provider_bik.ui.calendar import SIGNS, counted, day_text, months_of
 
 __all__ = ["render"]
 
@@ -37,9 +37,10 @@ def _environment() -> Environment:
     )
     environment.filters.update(
         number=lambda value: f"{value:,}",
+        counted=counted,
         compact=_compact,
         duration=_duration,
-        rate=lambda value: f"{value:,.0f}" if value >= 10 else f"{value:.1f}",  # noqa: PLR2004 - one more digit
+        rate=_rate,
         time=_time,
         iso=lambda value: value if isinstance(value, str) else value.isoformat(),
         zone_name=_zone_name,
@@ -56,6 +57,13 @@ def _compact(count: int) -> str:
             value = count / limit
             return f"{value:.1f}{unit}" if value < 10 else f"{value:.0f}{unit}"  # noqa: PLR2004 - one more digit
     return str(count)
+
+
+def _rate(value: float) -> str:
+    """At least one digit that is not 0, so that what is slow does not look as if it stood still."""
+    if value >= 10:  # noqa: PLR2004 - one more digit
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 1 or not value else f"{value:.2g}"
 
 
 def _duration(seconds: float) -> str:

@@ -27,6 +27,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     pipelines: dict[str, int] = msgspec.field(default_factory=dict)
     reasons: dict[str, int] = msgspec.field(default_factory=dict)
     examples: dict[str, list[str]] = msgspec.field(default_factory=dict)
+    details: dict[str, list[str]] = msgspec.field(default_factory=dict)
     requests: int = 0
     failed_requests: int = 0
     seconds: float = 0.0

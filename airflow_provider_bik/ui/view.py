@@ -113,12 +113,13 @@ class Chart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReasonRow:
-    """Rejected events of one reason."""
+    """Rejected events of one reason; the fields are those of all samples together, where no sample names its own."""
 
     code: str
     count: int
     explanation: str
     samples: Sequence[Sample]
+    fields: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +130,9 @@ class DeliveryView:
     status: Status
     numbers: Numbers | None
     zone: tzinfo
+    label: str
     title: str
+    nothing: str
     window: tuple[datetime, datetime] | None
     began: datetime | None
     updated: datetime | None
@@ -147,12 +150,16 @@ class DeliveryView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunView:
-    """The page of a run: its deliveries by task, and all of them together."""
+    """The page of a run: its deliveries by task, and all of them together.
+
+    Dry runs are left out of the numbers, unless there is nothing else.
+    """
 
     tasks: Mapping[str, Sequence[DeliveryView]]
     numbers: Numbers
     states: Sequence[tuple[Status, int]]
     is_live: bool
+    is_dry: bool
 
 
 def delivery_view(sources: Sources, details: Details | None, storage_note: str = "") -> DeliveryView:
@@ -172,6 +179,8 @@ def delivery_view(sources: Sources, details: Details | None, storage_note: str =
         status=_status(sources),
         numbers=numbers,
         zone=zone,
+        label=_label(sources),
+        nothing=_nothing(sources),
         title=_title((progress.delivery if progress else "") or (details.delivery if details else "")),
         window=sources.window,
         began=_time(progress.began_at) if progress else sources.task.began,
@@ -200,11 +209,14 @@ def run_view(all_sources: Iterable[Sources]) -> RunView:
         # What it says more is of one delivery.
         plain = Status(text=view.status.text, tone=view.status.tone)
         states[plain] = states.get(plain, 0) + 1
+    counted = [view for view in views if view.numbers is not None]
+    is_dry = bool(counted) and all(view.is_dry for view in counted)
     return RunView(
         tasks=tasks,
-        numbers=_sum([view.numbers for view in views if view.numbers is not None and not view.is_dry]),
+        numbers=_sum([view.numbers for view in counted if view.numbers is not None and view.is_dry is is_dry]),
         states=sorted(states.items(), key=lambda item: (_TONES.index(item[0].tone), item[0].text)),
         is_live=any(view.is_live for view in views),
+        is_dry=is_dry,
     )
 
 
@@ -245,8 +257,22 @@ def _status(sources: Sources) -> Status:
 
 
 def _title(delivery: str) -> str:
-    """The window stands by itself, in a form that is easier to read."""
-    return delivery.partition(", window ")[0]
+    """The stream; the window stands by itself, in a form that is easier to read, and so do the task and its run."""
+    return delivery.partition(", window ")[0] if delivery.startswith("stream ") else ""
+
+
+def _label(sources: Sources) -> str:
+    """What Airflow calls it, unless that only repeats its number or its window."""
+    label = sources.task.label
+    is_window = sources.window is not None and [_time(text) for text in label.split("/")] == list(sources.window)
+    return "" if is_window or label == str(sources.task.map_index) else label
+
+
+def _nothing(sources: Sources) -> str:
+    """What is said where no event was read."""
+    if sources.task.state not in _ENDED:
+        return "No event is read yet."
+    return "The input held no event." if sources.task.state == "success" else "No event was read."
 
 
 def _final(sources: Sources) -> Report | None:
@@ -333,7 +359,7 @@ def _reasons(sources: Sources, numbers: Numbers | None, details: Details | None)
     if numbers is None:
         return []
     report = _final(sources)
-    examples = report.examples if report else {}
+    examples, fields = (report.examples, report.details) if report else ({}, {})
     samples = details.samples if details else {}
     return [
         ReasonRow(
@@ -341,6 +367,7 @@ def _reasons(sources: Sources, numbers: Numbers | None, details: Details | None)
             count=count,
             explanation=REASONS[code].explanation if code in REASONS else "",
             samples=samples.get(code) or [Sample(location=each) for each in examples.get(code, [])[:_FEW]],
+            fields=[] if samples.get(code) else fields.get(code, []),
         )
         for code, count in sorted(numbers.reasons.items(), key=lambda item: (-item[1], item[0]))
         if count

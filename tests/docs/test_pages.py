@@ -138,6 +138,13 @@ def test_the_markdown_of_a_page_names_everything_that_its_code_has(
     assert wanted - {word.strip("-") for word in code_in(DOCS / f"{page}.md")} == set()
 
 
+@pytest.mark.parametrize("name", sorted(set(errors.__all__) - {"BikError"}))
+def test_the_advice_for_each_error_says_whether_a_retry_is_safe(name: str) -> None:
+    advice = (DOCS / "errors.md").read_text("utf-8").partition("## What to do")[2].partition("\n## ")[0]
+    sections = dict(re.findall(r"^\*\*`(\w+)`\.\*\*(.*?)(?=^\*\*|\Z)", advice, re.MULTILINE | re.DOTALL))
+    assert re.search(r"\bretry(?:\s\w+){0,6}\s+is\s+safe\b", sections[name])
+
+
 @each_page
 def test_the_tables_of_a_page_are_what_the_code_says_now(page: Path) -> None:
     text = page.read_text(encoding="utf-8")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pendulum
 import pytest
-from airflow.providers.common.compat.sdk import DAG
+from airflow.providers.common.compat.sdk import DAG, AirflowFailException, task
 
 from airflow_provider_bik.events import Reading
 from airflow_provider_bik.operators.bik import BikSendEventsOperator
@@ -68,6 +68,22 @@ def delivered(airflow_db: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
         found = run(dag)
         assert found.state == "success"
         yield Delivered(dag_id=dag.dag_id, run_id=found.run_id, state=state)
+
+
+@pytest.fixture(scope="module")
+def mapped(airflow_db: Path) -> dict[str, str]:
+    """A real run of which one task was split into two windows, and another one never will be; names of both by key."""
+    with pytest.MonkeyPatch.context() as patch, Sandbox(api_key=KEY, api_secret=SECRET, app_id=APP_ID) as bik:
+        patch.setenv("AIRFLOW_CONN_BIK_DEFAULT", connection(bik))
+        with DAG(f"ui_{next(_numbers)}", schedule=None, start_date=pendulum.datetime(2026, 1, 1)) as dag:
+            BikSendEventsOperator.partial(task_id="split").expand(events=[[event(1)], [event(2)]])
+
+            @task(retries=0)
+            def windows() -> list[list[dict[str, Any]]]:
+                raise AirflowFailException
+
+            BikSendEventsOperator.partial(task_id="not_split").expand(events=windows())
+        return {"dag_id": dag.dag_id, "run_id": run(dag).run_id}
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ from airflow_provider_bik.sandbox import Fault, FaultPlan, Sandbox
 from demo import shop
 from tests.sandbox.browser import launch_options
 from tests.scheduler.real_airflow import RealAirflow
+from tests.ui.connection_form import ConnectionForm
 
 ROOT = Path(__file__).parents[2]
 IMAGES = ROOT / "docs" / "images"
@@ -145,6 +146,7 @@ def main() -> None:
     IMAGES.mkdir(parents=True, exist_ok=True)
     with studio() as made:
         connection_form(made)
+        connection_tests(made)
         made.bik.faults = FaultPlan()
         made.wait_for_run(made.run(0, 10, 1))
         made.bik.faults = SLOW
@@ -171,14 +173,33 @@ def connection_form(made: Studio) -> None:
     for width in WIDTHS:
         for scheme in SCHEMES:
             page = made.open("connections", width, scheme)
-            page.get_by_role("button", name="Add Connection").click()
-            page.locator("input[name=connection_id]").fill("bik_default")
-            page.get_by_role("combobox").last.click()
-            page.keyboard.type("BIK")
-            page.keyboard.press("Enter")
-            page.get_by_text("API key").first.wait_for(timeout=30_000)
+            ConnectionForm(page, made.airflow.url).begin()
             page.wait_for_timeout(800)
             page.screenshot(path=IMAGES / f"airflow-connection-{width}-{scheme}.png")
+            page.context.close()
+
+
+def connection_tests(made: Studio) -> None:
+    """What Airflow says of a Connection with a wrong secret, and of one with the right one."""
+    page = made.open("connections", 1400, "light")
+    # One with the name of an environment variable would be tested with the secret that stands there.
+    connection = ConnectionForm(page, made.airflow.url, "bik_sandbox")
+    connection.add(int(made.bik.url.rpartition(":")[2]), "not-the-secret")
+    _pictures_of_test(made, "failed", "BIK does not know this API key and secret")
+    page.reload()
+    connection.change_secret("sandbox-secret")
+    _pictures_of_test(made, "good", "BIK accepts this API key and secret")
+    page.context.close()
+
+
+def _pictures_of_test(made: Studio, name: str, answer: str) -> None:
+    for width, height in ((1400, 480), (400, 640)):
+        for scheme in SCHEMES:
+            page = made.open("connections", width, scheme)
+            page.set_viewport_size({"width": width, "height": height})
+            ConnectionForm(page, made.airflow.url).press_test(answer)
+            page.wait_for_timeout(800)
+            page.screenshot(path=IMAGES / f"airflow-connection-{name}-{width}-{scheme}.png")
             page.context.close()
 
 

@@ -20,11 +20,12 @@ import pytest
 
 pytest.importorskip("playwright", reason="it looks at the pages in a browser")
 
-from playwright.sync_api import FrameLocator, Locator, Page, expect, sync_playwright
+from playwright.sync_api import FrameLocator, Page, expect, sync_playwright
 
 from demo import shop
 from tests.sandbox.browser import launch_options
 from tests.scheduler.evidence import members
+from tests.ui.connection_form import ConnectionForm
 from tests.ui.standalone import PATIENCE, ROOT, LocalBik, Standalone
 
 pytestmark = [pytest.mark.airflow, pytest.mark.slow, pytest.mark.timeout(900)]
@@ -111,37 +112,6 @@ class Person:
         self.page.locator("input[name=password]").fill(self.airflow.password())
         self.page.get_by_role("button", name="Sign in").click()
         self.page.get_by_role("link", name="Home").first.wait_for()
-
-    def add_connection(self, port: int, secret: str) -> None:
-        self.page.goto(f"{self.airflow.url}/connections")
-        self.page.get_by_role("button", name="Add Connection").click()
-        form = self.page.get_by_role("dialog")
-        form.locator("input[name=connection_id]").fill("bik_default")
-        form.get_by_role("combobox").last.click()
-        self.page.keyboard.type("BIK")
-        self.page.get_by_role("option", name="BIK", exact=True).click()
-        form.get_by_text("API key").wait_for()
-        form.locator("input[name=host]").fill("http://127.0.0.1")
-        form.locator("input[name=port]").fill(str(port))
-        form.locator("input[name=login]").fill("sandbox-key")
-        form.locator("input[name=password]").fill(secret)
-        form.get_by_role("button", name="Extra Fields", exact=True).click()
-        form.locator("#element_app_id").fill("sandbox-app")
-        self._save(form)
-
-    def change_secret(self, secret: str) -> None:
-        self.page.get_by_role("button", name="Edit Connection").click()
-        form = self.page.get_by_role("dialog")
-        form.locator("input[name=password]").fill(secret)
-        self._save(form)
-
-    def _save(self, form: Locator) -> None:
-        form.get_by_role("button", name="Save").click()
-        expect(form).to_be_hidden()
-
-    def press_test(self, answer: str) -> None:
-        self.page.get_by_role("button", name="Test Connection").click()
-        self.page.get_by_text(answer).first.wait_for()
 
     def trigger(self) -> str:
         """Fill in the form of the backfill; returns the run."""
@@ -246,10 +216,11 @@ def test_a_person_makes_the_connection_sends_the_past_and_watches_it_through_an_
     person = Person(page, airflow)
     person.log_in()
     bik.plan({})
-    person.add_connection(bik.port, "not-the-secret")
-    person.press_test("BIK does not know this API key and secret")
-    person.change_secret("sandbox-secret")
-    person.press_test("BIK accepts this API key and secret for this app_id.")
+    connection = ConnectionForm(page, airflow.url)
+    connection.add(bik.port, "not-the-secret")
+    connection.press_test("BIK does not know this API key and secret")
+    connection.change_secret("sandbox-secret")
+    connection.press_test("BIK accepts this API key and secret for this app_id.")
 
     bik.plan(SLOW)
     task = Task(airflow, person.trigger())

@@ -17,10 +17,19 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from tests.sandbox.browser import launch_options
 from tests.sandbox.test_page import BRIGHTNESS, CONTRASTS
 from tests.ui.conftest import Delivered, TaskState
+from tests.ui.situations import SITUATIONS
 from tests.ui.test_pages import note_progress
 from tests.versions import needs_pages
 
 pytestmark = [pytest.mark.airflow, needs_pages]
+
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+
+CUT_OFF = """() => [...document.querySelectorAll("main *")]
+    .filter((each) => !each.closest(".hidden, svg") && each.scrollWidth > each.clientWidth + 1
+        && getComputedStyle(each).display !== "inline")
+    .map((each) => each.outerHTML.slice(0, 200))"""
+"""What does not fit into its place."""
 
 SIDEWAYS = "() => document.documentElement.scrollWidth > innerWidth"
 PATIENCE = 30_000
@@ -95,6 +104,19 @@ def test_a_page_is_readable_and_does_not_scroll_sideways(
     for width in (400, 1400):
         page.set_viewport_size({"width": width, "height": 900})
         assert not page.evaluate(SIDEWAYS)
+
+
+@pytest.mark.parametrize("name", SITUATIONS)
+def test_a_page_stays_readable_whatever_it_has_to_show(browser: Browser, name: str) -> None:
+    for scheme in SCHEMES:
+        shown = browser.new_page(color_scheme=scheme)
+        shown.set_content(SITUATIONS[name])
+        assert shown.evaluate(CONTRASTS) == []
+        for width in (400, 1400):
+            shown.set_viewport_size({"width": width, "height": 900})
+            assert not shown.evaluate(SIDEWAYS)
+            assert shown.evaluate(CUT_OFF) == []
+        shown.close()
 
 
 def test_airflows_own_theme_goes_before_that_of_the_browser(page: Page, address: str, state_path: object) -> None:

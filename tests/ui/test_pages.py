@@ -87,6 +87,28 @@ def test_a_task_instance_that_is_not_there_is_said_to_be_so(
     assert (answer.status_code, "no such task" in answer.text) == (404, True)
 
 
+@pytest.mark.parametrize("index", ["-1", "{MAP_INDEX}"])
+def test_of_a_task_that_was_split_its_windows_are_shown(
+    pages: Any, mapped: dict[str, str], viewer: dict[str, str], index: str
+) -> None:
+    query = {**mapped, "task_id": "split", "map_index": index}
+    answer = pages.get("/bik/delivery", params=query, headers=viewer)
+    assert (answer.status_code, answer.url.path, answer.url.fragment) == (200, "/bik/run", "of-split")
+    assert 'id="of-split"' in answer.text
+    assert "2 windows" in answer.text
+    part = pages.get("/bik/delivery", params={**query, "part": "live"}, headers=viewer)
+    assert "2 windows" in part.text
+    assert "<html" not in part.text
+
+
+def test_a_task_that_is_not_split_yet_says_how_it_stands(
+    pages: Any, mapped: dict[str, str], viewer: dict[str, str]
+) -> None:
+    query = {**mapped, "task_id": "not_split", "map_index": "-1"}
+    answer = pages.get("/bik/delivery", params=query, headers=viewer)
+    assert (answer.status_code, "A task before it has failed." in answer.text) == (200, True)
+
+
 def test_a_delivery_that_has_ended_shows_its_equation_and_why_events_were_rejected(
     pages: Any, delivered: Delivered, viewer: dict[str, str], state_path: Path
 ) -> None:
