@@ -12,18 +12,26 @@ from datetime import datetime
 from functools import partial
 from itertools import repeat
 from types import NoneType
-from typing import Annotated, NamedTuple, TypeAlias, cast
+from typing import Annotated, NamedTuple, TypeAlias
 
 import msgspec
 from msgspec import UNSET
 
 from airflow_provider_bik.events.contract import MAX_EVENT_BYTES, Contract, EventFields
 from airflow_provider_bik.events.identity import are_ordinary_emails, are_plain_phones
-from airflow_provider_bik.events.item import EncodedEvent, Item, decoded
+from airflow_provider_bik.events.item import EncodedEvent, Item, opened
 from airflow_provider_bik.events.mapping import Plan
-from airflow_provider_bik.events.mapping_fields import Row
 from airflow_provider_bik.events.pipeline import Route
-from airflow_provider_bik.events.property_columns import Odd, RowProperties, Taker, Values, each, line_properties, taker
+from airflow_provider_bik.events.property_columns import (
+    Odd,
+    RowProperties,
+    Rows,
+    Taker,
+    Values,
+    each,
+    line_properties,
+    taker,
+)
 from airflow_provider_bik.events.reasons import Reason, Rejection
 from airflow_provider_bik.events.times import (
     CLOCK_SKEW,
@@ -125,7 +133,7 @@ class Columns:
             read = self._read_events(events, odd) if where else None
         else:
             where, rows = _rows_of(items)
-            read = self._read_rows(rows, self._properties, odd) if where else None
+            read = None if rows is None else self._read_rows(rows, self._properties, odd)
         if read is not None:
             encoded = self._encoded(read, odd)
             if len(where) == len(items):
@@ -148,7 +156,7 @@ class Columns:
             is_migration=[event.is_migration for event in events],
         )
 
-    def _read_rows(self, rows: Sequence[Row], properties: RowProperties, odd: Odd) -> _Read:
+    def _read_rows(self, rows: Rows, properties: RowProperties, odd: Odd) -> _Read:
         def take(field: str, *, missing: object = None) -> Values:
             return self._takers[field](rows, odd) if field in self._takers else [missing] * len(rows)
 
@@ -271,15 +279,20 @@ def _row_properties(plan: Plan, takers: dict[str, Taker], contract: Contract) ->
     return RowProperties(contract=contract, extract=extract, takers=flat, used=plan.used)
 
 
-def _rows_of(items: Sequence[Item]) -> tuple[Sequence[int], list[Row]]:
-    """The rows among items, after their numbers."""
-    opened = [item if item.line is None else decoded(item) for item in items]
-    where = [
-        index
-        for index, item in enumerate(opened)
-        if type(item.raw) is dict and item.problem is None and item.is_row is None
-    ]
-    return where, [cast("Row", opened[index].raw) for index in where]
+def _rows_of(items: Sequence[Item]) -> tuple[Sequence[int], Rows | None]:
+    """The rows among items, those of one table if there are such, after their numbers."""
+    where: Sequence[int] = [index for index, item in enumerate(items) if item.cells is not None]
+    if where:
+        columns = items[where[0]].columns
+        where = [index for index in where if items[index].columns is columns]
+        return where, Rows([items[index] for index in where])
+    mappings = list(map(opened, items))
+    where = [index for index, item in enumerate(mappings) if type(item.raw) is dict and _is_row(item)]
+    return where, Rows([mappings[index] for index in where]) if where else None
+
+
+def _is_row(item: Item) -> bool:
+    return item.problem is None and item.is_row is None
 
 
 def _events_of(items: Sequence[Item]) -> tuple[Sequence[int], list[_LineFields]]:
