@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import count, islice
+from itertools import chain, count, islice
 from typing import IO
 
 from airflow_provider_bik.errors import BikInputError
@@ -166,7 +166,7 @@ class _Lines:
     """
 
     def __init__(self, file: IO[bytes], end: bytes, encoding: str) -> None:
-        self._lines = lines_of(file, end)
+        self._lines = chain.from_iterable(lines_of(file, end))
         self._ahead: deque[bytes] = deque()
         self._end = end.decode()
         self._encoding = encoding
