@@ -87,6 +87,15 @@ class _Read(NamedTuple):
     is_migration: Values
 
 
+class _Dates(NamedTuple):
+    """What the dates of events come to: the two fields as they go out, the pipeline, and whether a date is left out."""
+
+    created_at: Values
+    is_migration: Values
+    pipeline: Values
+    dropped: Values
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Columns:
     """The contract for many events at once.
@@ -182,11 +191,8 @@ class Columns:
             odd.update(index for index, name in enumerate(event_names) if name is None)
         if None in phones and None in emails:
             odd.update(index for index, pair in enumerate(zip(phones, emails, strict=True)) if pair == _NOBODY)
-        moments, texts = self._dates(read.created_at, odd)
-        routes = self._routes(moments, read.is_migration, odd)
-        dates = [route.pair(text) if route else _NO_DATE for route, text in zip(routes, texts, strict=True)]
-        created = [UNSET if text is None else text for text, _ in dates]
-        columns = [names, phones, emails, event_names, read.properties, created, [flag for _, flag in dates]]
+        dates = self._dated(read, odd)
+        columns = [names, phones, emails, event_names, read.properties, dates.created_at, dates.is_migration]
         found: list[EncodedEvent | None] = [None] * len(names)
         kept: Sequence[int] = range(len(names))
         if odd:
@@ -198,14 +204,34 @@ class Columns:
             return found
         for index, body in zip(kept, bodies):  # noqa: B905 - after the last line end, there is one more
             if len(body) <= MAX_EVENT_BYTES:
-                route = routes[index]
                 found[index] = EncodedEvent(
                     body=body,
-                    pipeline=route.pipeline,
+                    pipeline=dates.pipeline[index],
                     dropped_nulls=read.dropped_nulls[index],
-                    dropped_created_at=route.dropped_created_at,
+                    dropped_created_at=dates.dropped[index],
                 )
         return found
+
+    def _dated(self, read: _Read, odd: Odd) -> _Dates:
+        """Read the dates, and choose the pipelines."""
+        moments, texts = self._dates(read.created_at, odd)
+        routes = self._routes(moments, read.is_migration, odd)
+        number, route = len(routes), routes[0]
+        if route is None or routes.count(route) != number:
+            pairs = [_NO_DATE if route is None else route.pair(text) for route, text in zip(routes, texts, strict=True)]
+            return _Dates(
+                created_at=[text or UNSET for text, _ in pairs],
+                is_migration=[flag for _, flag in pairs],
+                pipeline=[route and route.pipeline for route in routes],
+                dropped=[route is not None and route.dropped_created_at for route in routes],
+            )
+        date, flag = route.pair()
+        return _Dates(
+            created_at=texts if date else [UNSET] * number,
+            is_migration=[flag] * number,
+            pipeline=[route.pipeline] * number,
+            dropped=[route.dropped_created_at] * number,
+        )
 
     def _texts(self, values: Values, name: str, odd: Odd) -> Values:
         kinds = set(map(type, values))
