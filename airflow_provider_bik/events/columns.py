@@ -202,14 +202,13 @@ class Columns:
             bodies = _encode_lines(list(map(EventFields, *columns))).split(b"\n")
         except UnicodeEncodeError:
             return found
-        for index, body in zip(kept, bodies):  # noqa: B905 - after the last line end, there is one more
+        if not odd and max(map(len, bodies)) <= MAX_EVENT_BYTES:
+            # The last line end leaves one more, which is empty.
+            return list(map(EncodedEvent, bodies[:-1], dates.pipeline, read.dropped_nulls, dates.dropped))
+        for index, body in zip(kept, bodies[:-1], strict=True):
             if len(body) <= MAX_EVENT_BYTES:
-                found[index] = EncodedEvent(
-                    body=body,
-                    pipeline=dates.pipeline[index],
-                    dropped_nulls=read.dropped_nulls[index],
-                    dropped_created_at=dates.dropped[index],
-                )
+                how = dates.pipeline[index], read.dropped_nulls[index], dates.dropped[index]
+                found[index] = EncodedEvent(body, *how)
         return found
 
     def _dated(self, read: _Read, odd: Odd) -> _Dates:

@@ -46,7 +46,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     cells: Sequence[object] | None = None
 
 
-class EncodedEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class EncodedEvent(msgspec.Struct, frozen=True, gc=False):
     """An event as it goes out.
 
     Attributes:

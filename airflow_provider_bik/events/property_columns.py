@@ -123,16 +123,29 @@ def line_properties(given: Values, contract: Contract, odd: Odd) -> tuple[Values
     if None in given:
         odd.update(index for index, found in enumerate(given) if found is None)
         given = [found or {} for found in given]
-    try:
-        if nulls.isdisjoint(chain.from_iterable(map(dict.values, given))):
-            return given, dropped
-    except TypeError:  # there is an array or object, which has no hash
-        pass
+    if _are_disjoint(nulls, chain.from_iterable(map(dict.values, given))):
+        return given, dropped
     read = list(given)
     for index, found in enumerate(given):
         if holds_null(found.values(), nulls):
             read[index], dropped[index] = contract.properties(found)
     return read, dropped
+
+
+def _are_disjoint(nulls: AbstractSet[object], values: Iterable[object]) -> bool:
+    """Whether no null stands among values, or in an array among them; no, if that is not told as quickly."""
+    values = list(values)
+    try:
+        return nulls.isdisjoint(values)
+    except TypeError:  # there is an array or object, which has no hash
+        pass
+    arrays = [value for value in values if type(value) is list]
+    try:
+        return nulls.isdisjoint(value for value in values if type(value) is not list) and nulls.isdisjoint(
+            chain.from_iterable(arrays)
+        )
+    except TypeError:
+        return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
