@@ -6,7 +6,7 @@ left to that rule. Property tests hold the two together.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -18,7 +18,7 @@ import msgspec
 from msgspec import UNSET
 
 from airflow_provider_bik.events.contract import MAX_EVENT_BYTES, Contract, EventFields
-from airflow_provider_bik.events.identity import are_ordinary_emails, are_plain_phones
+from airflow_provider_bik.events.identity import are_ordinary_emails, are_plain_phones, parse_emails, parse_phones
 from airflow_provider_bik.events.item import EncodedEvent, Item, opened
 from airflow_provider_bik.events.mapping import Plan
 from airflow_provider_bik.events.pipeline import Route
@@ -186,7 +186,7 @@ class Columns:
         names = self._texts(read.name, "name", odd)
         event_names = self._texts(read.event_name, "eventName", odd)
         phones = self._phones(read, odd)
-        emails = self._emails(read.email, odd)
+        emails = self._identities(read.email, are_ordinary_emails, parse_emails, self.contract.email, odd)
         if None in event_names:
             odd.update(index for index, name in enumerate(event_names) if name is None)
         if None in phones and None in emails:
@@ -242,12 +242,28 @@ class Columns:
         if read.phone_country is not None:
             pairs = zip(read.phone_number, read.phone_country, strict=True)
             return each(pairs, lambda pair: self.contract.phone(*pair), odd)
-        is_fine = self._are_texts(read.phone_number) and are_plain_phones(read.phone_number)
-        return read.phone_number if is_fine else each(read.phone_number, self.contract.phone, odd)
+        region = self.contract.reading.default_region
+        parse = partial(parse_phones, region=region)
+        return self._identities(read.phone_number, are_plain_phones, parse, self.contract.phone, odd)
 
-    def _emails(self, values: Values, odd: Odd) -> Values:
-        is_fine = self._are_texts(values) and are_ordinary_emails(values)
-        return values if is_fine else each(values, self.contract.email, odd)
+    def _identities(
+        self,
+        values: Values,
+        are_fine: Callable[[Sequence[str]], bool],
+        parse: Callable[[Sequence[str]], Values],
+        read: Callable[[object], object],
+        odd: Odd,
+    ) -> Values:
+        """Read identities: as they stand, if they are fine; all at once, if they are texts; or else one by one."""
+        there = [value for value in values if value is not None] if None in values else values
+        if not there:
+            return values
+        if set(map(type, there)) != {str} or not self.contract.nulls.isdisjoint(map(str.strip, there)):
+            return each(values, read, odd)
+        if are_fine(there):
+            return values
+        parsed = iter(parse(there))
+        return each([None if value is None else next(parsed) for value in values], lambda outcome: outcome, odd)
 
     def _dates(self, values: Values, odd: Odd) -> tuple[Values, Values]:
         """The times, and the texts that go out; None for both where there is no date."""
