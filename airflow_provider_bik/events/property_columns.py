@@ -25,7 +25,7 @@ from airflow_provider_bik.events.mapping_fields import SCALARS, Column, Constant
 from airflow_provider_bik.events.reading import Reading
 from airflow_provider_bik.events.reasons import Rejection, RejectionError
 from airflow_provider_bik.events.times import to_bik_texts
-from airflow_provider_bik.events.values import MAX_INTEGER, decimal_number, holds_null
+from airflow_provider_bik.events.values import MAX_INTEGER, MAX_VALUES, decimal_number, holds_null
 
 __all__ = ["Odd", "RowProperties", "Rows", "Taker", "Values", "each", "line_properties", "taker"]
 
@@ -211,7 +211,7 @@ def _take(column: str, rows: Rows, _: Odd) -> Values:
 @lru_cache(maxsize=64)
 def _maker(names: tuple[str, ...]) -> Callable[..., object] | None:
     """Makes an object, which is encoded without its nulls, of its values; None if these names do not allow it."""
-    if not names:
+    if not 0 < len(names) <= MAX_VALUES:
         return None
     attributes = [f"_{number}" for number in range(len(names))]
     fields = [(attribute, Any, None) for attribute in attributes]

@@ -246,6 +246,18 @@ def test_one_event_that_is_too_large_leaves_the_others_alone() -> None:
     compare(Encoder(contract=CONTRACTS[0], mapping=EventMapping(event_name="b", email="e")), rows)
 
 
+@pytest.mark.parametrize(
+    "names", [["\ud800"], ["\x00"], [""], ["a.b"], list(map(str, range(MAX_VALUES + 1))), [5], ["é"]]
+)
+def test_columns_may_have_any_names(names: list[Any]) -> None:
+    rows = [{"e": "a@example.com", **dict.fromkeys(names, value)} for value in (1, None, "x")]
+    items = [Item(position=0, location="", raw=row) for row in rows]
+    compare(Encoder(contract=CONTRACTS[0], mapping=EventMapping(event_name="b", email="e")), items)
+    columns = [str(name) for name in ["e", *names]]
+    items = [Item(position=0, location="", columns=columns, cells=list(row.values())) for row in rows]
+    compare(Encoder(contract=CONTRACTS[0], mapping=EventMapping(event_name="b", email="e")), items)
+
+
 @pytest.mark.parametrize("number", [AT_ONCE - 1, AT_ONCE, AT_ONCE + 1, 2 * AT_ONCE + 1])
 def test_no_item_is_lost_or_moved_where_one_block_ends(number: int) -> None:
     rows = ({"e": f"customer{index}@example.com", "n": index} for index in range(number))
