@@ -6,21 +6,22 @@ left to that rule. Property tests hold the two together.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from itertools import repeat
 from types import NoneType
-from typing import Annotated, NamedTuple, TypeAlias
+from typing import Annotated, Any, NamedTuple, TypeAlias, cast
 
 import msgspec
 from msgspec import UNSET
 
-from airflow_provider_bik.events.contract import MAX_EVENT_BYTES, Contract, EventFields
+from airflow_provider_bik.events.contract import FIELDS, MAX_EVENT_BYTES, PROPERTIES, Contract, EventFields
 from airflow_provider_bik.events.identity import are_ordinary_emails, are_plain_phones, parse_emails, parse_phones
 from airflow_provider_bik.events.item import EncodedEvent, Item, opened
 from airflow_provider_bik.events.mapping import Plan
+from airflow_provider_bik.events.mapping_fields import Row
 from airflow_provider_bik.events.pipeline import Route
 from airflow_provider_bik.events.property_columns import (
     Odd,
@@ -66,6 +67,7 @@ _LONGEST_LINE = 2 * MAX_VALUES
 
 _encode_lines = msgspec.json.Encoder().encode_lines
 
+_FIELDS = frozenset(FIELDS)
 _OPENS, _CLOSES = b"{}"
 _EARLIEST = to_bik_text(EARLIEST)
 _NOBODY = (None, None)
@@ -108,7 +110,7 @@ class Columns:
     contract: Contract
     plan: Plan | None
     _takers: dict[str, Taker] = field(init=False, repr=False, compare=False)
-    _properties: RowProperties | None = field(init=False, repr=False, compare=False)
+    _properties: RowProperties = field(init=False, repr=False, compare=False)
     _nothing: frozenset[str] = field(init=False, repr=False, compare=False)
     _latest: str = field(init=False, repr=False, compare=False)
 
@@ -116,7 +118,7 @@ class Columns:
         reading = self.contract.reading
         takers = {} if self.plan is None else {name: taker(spec, reading) for name, spec in self.plan.sources.items()}
         put = partial(object.__setattr__, self)
-        put("_properties", None if self.plan is None else _row_properties(self.plan, takers, self.contract))
+        put("_properties", _row_properties(self.plan, takers, self.contract))
         if self.plan is not None and self.plan.phone_country is not None:
             takers["phone_country"] = taker(self.plan.phone_country, reading)
         put("_takers", takers)
@@ -137,12 +139,7 @@ class Columns:
         if hints is not None and hints.is_looking:
             return found
         odd: Odd = set()
-        if self._properties is None:
-            where, events = _events_of(items)
-            read = self._read_events(events, odd) if where else None
-        else:
-            where, rows = _rows_of(items)
-            read = None if rows is None else self._read_rows(rows, self._properties, odd)
+        where, read = self._read(items, odd)
         if read is not None:
             encoded = self._encoded(read, odd)
             if len(where) == len(items):
@@ -150,6 +147,34 @@ class Columns:
             for index, event in zip(where, encoded, strict=True):
                 found[index] = event
         return found
+
+    def _read(self, items: Sequence[Item], odd: Odd) -> tuple[Sequence[int], _Read | None]:
+        """The fields of all items for which that is possible, after their numbers."""
+        if self.plan is not None:
+            where, rows = _rows_of(items)
+            return where, None if rows is None else self._read_rows(rows, odd)
+        if items[0].line is None:
+            where, raws = _mappings_of(items)
+            return where, self._read_mappings(raws, odd) if where else None
+        where, events = _events_of(items)
+        return where, self._read_events(events, odd) if where else None
+
+    def _read_mappings(self, raws: Sequence[Mapping[str, Any]], odd: Odd) -> _Read:
+        given = [raw.get(PROPERTIES) for raw in raws]
+        odd.update(index for index, properties in enumerate(given) if type(properties) is not dict)
+        objects = Rows([found if type(found) is dict else {} for found in given])
+        properties, dropped = self._properties.read(objects, odd)
+        return _Read(
+            name=[raw.get("name") for raw in raws],
+            phone_number=[raw.get("phoneNumber") for raw in raws],
+            phone_country=None,
+            email=[raw.get("email") for raw in raws],
+            event_name=[raw.get("eventName") for raw in raws],
+            properties=properties,
+            dropped_nulls=dropped,
+            created_at=[raw.get("createdAt", UNSET) for raw in raws],
+            is_migration=[raw.get("isMigration") for raw in raws],
+        )
 
     def _read_events(self, events: Sequence[_LineFields], odd: Odd) -> _Read:
         properties, dropped = line_properties([event.event_properties for event in events], self.contract, odd)
@@ -165,11 +190,11 @@ class Columns:
             is_migration=[event.is_migration for event in events],
         )
 
-    def _read_rows(self, rows: Rows, properties: RowProperties, odd: Odd) -> _Read:
+    def _read_rows(self, rows: Rows, odd: Odd) -> _Read:
         def take(field: str, *, missing: object = None) -> Values:
             return self._takers[field](rows, odd) if field in self._takers else [missing] * len(rows)
 
-        made, dropped = properties.read(rows, odd)
+        made, dropped = self._properties.read(rows, odd)
         return _Read(
             name=take("name"),
             phone_number=take("phone_number"),
@@ -310,8 +335,13 @@ class Columns:
         return set(map(type, values)) == {str} and self.contract.nulls.isdisjoint(values)
 
 
-def _row_properties(plan: Plan, takers: dict[str, Taker], contract: Contract) -> RowProperties:
-    """Reads the properties of rows; objects within objects are left to the general rule."""
+def _row_properties(plan: Plan | None, takers: dict[str, Taker], contract: Contract) -> RowProperties:
+    """Reads properties; objects within objects are left to the general rule."""
+    if plan is None:
+        # All keys of an object are taken, as of a row of which no column is used elsewhere.
+        return RowProperties(
+            contract=contract, extract=lambda rows, _: list(rows.mappings()), takers=None, used=frozenset()
+        )
     extract, named, reading = takers.pop("event_properties"), plan.properties, contract.reading
     if named is None:
         return RowProperties(contract=contract, extract=extract, takers=None, used=plan.used)
@@ -320,16 +350,26 @@ def _row_properties(plan: Plan, takers: dict[str, Taker], contract: Contract) ->
     return RowProperties(contract=contract, extract=extract, takers=flat, used=plan.used)
 
 
+def _mappings_of(items: Sequence[Item]) -> tuple[Sequence[int], list[Mapping[str, Any]]]:
+    """The events among items that are mappings with BIK's fields alone, after their numbers."""
+    where = [
+        index
+        for index, item in enumerate(items)
+        if type(item.raw) is dict and item.problem is None and not item.is_row and item.raw.keys() <= _FIELDS
+    ]
+    return where, [cast("Mapping[str, Any]", items[index].raw) for index in where]
+
+
 def _rows_of(items: Sequence[Item]) -> tuple[Sequence[int], Rows | None]:
     """The rows among items, those of one table if there are such, after their numbers."""
     where: Sequence[int] = [index for index, item in enumerate(items) if item.cells is not None]
     if where:
         columns = items[where[0]].columns
         where = [index for index in where if items[index].columns is columns]
-        return where, Rows([items[index] for index in where])
+        return where, Rows((), [items[index] for index in where])
     mappings = list(map(opened, items))
     where = [index for index, item in enumerate(mappings) if type(item.raw) is dict and _is_row(item)]
-    return where, Rows([mappings[index] for index in where]) if where else None
+    return where, Rows([cast("Row", mappings[index].raw) for index in where]) if where else None
 
 
 def _is_row(item: Item) -> bool:

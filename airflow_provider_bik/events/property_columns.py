@@ -45,22 +45,23 @@ _ALONE = frozenset({str, bool, int, float, NoneType, Decimal, datetime, date, ti
 
 
 class Rows:
-    """The rows of items, as columns and as mappings; neither is made before it is asked for.
+    """Some hundreds of rows, as columns and as mappings; neither is made before it is asked for.
 
     Args:
-        items: Mappings, or cells of one table.
+        mappings: The rows; or nothing, if they are cells.
+        items: Cells of one table.
     """
 
-    def __init__(self, items: Sequence[Item]) -> None:
+    def __init__(self, mappings: Sequence[Row], items: Sequence[Item] = ()) -> None:
+        self._mappings = mappings
         self._items = items
-        self._mappings: list[Row] = []
         self._columns: dict[str, Values] = {}
-        if items[0].cells is not None:
+        if items:
             cells = zip(*(cast("Sequence[object]", item.cells) for item in items), strict=True)
             self._columns = dict(zip(items[0].columns, map(list, cells), strict=True))
 
     def __len__(self) -> int:
-        return len(self._items)
+        return len(self._items or self._mappings)
 
     @property
     def names(self) -> tuple[str, ...] | None:
