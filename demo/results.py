@@ -92,6 +92,16 @@ def result(leg: Leg, outcome: Outcome, before: Mapping[str, int], shop: Path) ->
     )
 
 
+def totals(results: Sequence[Result]) -> dict[str, int]:
+    """Events over all legs: read, confirmed, rejected, and received by the sandbox."""
+    return {
+        "read": sum(each.read for each in results),
+        "confirmed": sum(sum(each.sent.values()) for each in results),
+        "rejected": sum(each.rejected for each in results),
+        "received": sum(sum(each.received.values()) for each in results),
+    }
+
+
 def rejected_files(outcome: Outcome) -> list[str]:
     """Where the rejected events of a leg are."""
     reports = [report for report in outcome.reports if not report["already_delivered"]]

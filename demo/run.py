@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 HOME = ROOT / ".demo"
 LOGS = HOME / "logs"
+TOTALS = HOME / "totals.json"
+"""What was counted, once every count agrees."""
 MARK = HOME / "made-by-the-demo"
 POLL = 0.2
 PATIENCE = 300
@@ -188,6 +190,7 @@ def _conclude(outcomes: list[tuple[Leg, Outcome]], database: Path) -> int:
     if wrong:
         console.print("\nThe counts disagree:", *wrong, sep="\n  ", markup=False)
         return 1
+    TOTALS.write_text(json.dumps(results.totals(counted)), encoding="utf-8")
     console.print("\nEvery count agrees: read = confirmed + rejected, and the sandbox received what was confirmed.")
     console.print("0 events were rejected by the data stream, 0 lost their history.")
     return 0

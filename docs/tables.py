@@ -58,7 +58,7 @@ from airflow_provider_bik.transfers.sql_to_bik import SqlToBikOperator  # noqa: 
 from airflow_provider_bik.transfers.sql_to_bik_incremental import SqlToBikIncrementalOperator  # noqa: E402 - as above
 from docs.forms import FORMS  # noqa: E402 - as above
 from docs.reference import reference  # noqa: E402 - as above
-from tests.compat.matrix import RELEASES  # noqa: E402 - as above
+from tests.compat.matrix import COMBINATIONS, RELEASES, key, seen  # noqa: E402 - as above
 
 __all__ = ["PAGES", "TABLES", "arguments_of", "public_errors", "written"]
 
@@ -199,6 +199,16 @@ def _metrics() -> list[str]:
         name = name or (f"`{metric.name}.<reason code>`" if metric.endings else f"`{metric.name}`")
         rows.append([name, metric.kind, metric.meaning])
     return _table(["name", "kind", "what it counts"], rows)
+
+
+def _versions() -> list[str]:
+    rows = []
+    for combination in COMBINATIONS:
+        if (result := seen().get(key(combination))) is not None:
+            events = "{read:,} read, {received:,} arrived, {rejected:,} rejected".format(**result.events)
+            tests = [f"{result.passed:,}", f"{result.skipped:,}"]
+            rows.append([result.airflow, result.python, result.day, events, *tests])
+    return _table(["Airflow", "Python", "day", "events of the sample DAGs", "tests passed", "skipped"], rows)
 
 
 def _pins() -> list[str]:
@@ -380,6 +390,7 @@ TABLES: Mapping[str, Callable[[], list[str]]] = {
     "options": _options,
     "errors": _errors,
     "unreadable-files": _unreadable,
+    "versions": _versions,
     "pins": _pins,
     "phones": partial(_forms, "phoneNumber"),
     "emails": partial(_forms, "email"),

@@ -196,7 +196,7 @@ class _Server(uvicorn.Server):
             uvicorn.Config(
                 app(self),
                 loop="asyncio",
-                http="h11",
+                http=_connection_of(self),
                 ws="none",
                 lifespan="off",
                 interface="asgi3",
@@ -236,3 +236,16 @@ class _Server(uvicorn.Server):
             if isinstance(protocol, H11Protocol) and protocol.client == scope["client"]:
                 return protocol.transport
         return None
+
+
+def _connection_of(server: _Server) -> type[H11Protocol]:
+    """The class of a server's connections; one that is handed over while the server ends is closed like all others."""
+
+    class Connection(H11Protocol):
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
+            super().connection_made(transport)
+            # Uvicorn closes those that it knows, once; asyncio may have accepted more, which would be served for ever.
+            if server.should_exit:
+                self.shutdown()
+
+    return Connection

@@ -18,11 +18,11 @@ import sys
 import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-__all__ = ["COMBINATIONS", "PYTHONS", "RELEASES", "SEEN", "Combination", "Release", "key", "seen"]
+__all__ = ["COMBINATIONS", "PYTHONS", "RELEASES", "SEEN", "Combination", "Release", "Result", "key", "seen"]
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 BUILD = ROOT / "build" / "matrix"
@@ -147,6 +147,29 @@ _SHOWN = 6000
 """Characters of the log of a step that has failed."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What a combination has shown.
+
+    Attributes:
+        airflow: The version.
+        python: The first two numbers of Python's version.
+        day: When it was tried, in UTC.
+        events: What the sample DAGs have done, as `demo.results.totals`; empty if they did not run to their end.
+        passed: Tests.
+        skipped: Tests of what this Airflow does not have, or for which something is not installed.
+        failed: Tests and errors; 1 if the tests did not run at all.
+    """
+
+    airflow: str
+    python: str
+    day: str
+    events: Mapping[str, int] = field(default_factory=dict)
+    passed: int = 0
+    skipped: int = 0
+    failed: int = 1
+
+
 class StepError(Exception):
     """A step of a combination has failed; the text names it and its log."""
 
@@ -168,9 +191,10 @@ class Workshop:
     demo: bool
 
 
-def seen() -> dict[str, dict[str, object]]:
+def seen() -> dict[str, Result]:
     """What each combination has shown when it was last tried."""
-    return dict(json.loads(SEEN.read_text("utf-8"))) if SEEN.exists() else {}
+    kept = json.loads(SEEN.read_text("utf-8")) if SEEN.exists() else {}
+    return {name: Result(**result) for name, result in kept.items()}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -189,7 +213,7 @@ def main(arguments: Sequence[str]) -> int:
     results = {key(each): _tried(each, workshop) for each in chosen}
     if given.record:
         _record({name: result for name, result in results.items() if result})
-    return int(any(result and result["failed"] for result in results.values()))
+    return int(any(result and result.failed for result in results.values()))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -225,26 +249,27 @@ def _away() -> Path:
     return away
 
 
-def _tried(combination: Combination, workshop: Workshop) -> dict[str, object] | None:
+def _tried(combination: Combination, workshop: Workshop) -> Result | None:
     """Try one; None if its Python is not on this machine."""
     began = time.monotonic()
     print(f"{combination} … ", end="", flush=True)
     if (interpreter := _interpreter(combination.python)) is None:
         print("this Python is not on this machine")
         return None
-    result: dict[str, object] = {"airflow": combination.release.airflow, "python": combination.python}
-    result |= {"day": datetime.now(UTC).date().isoformat(), "dags": False, "passed": 0, "skipped": 0, "failed": 1}
+    day = datetime.now(UTC).date().isoformat()
+    result = Result(airflow=combination.release.airflow, python=combination.python, day=day)
     try:
         _install(combination, workshop, interpreter)
         if workshop.demo:
             _step([_python(combination), "-m", "demo"], combination.folder / "demo.log", cwd=workshop.away)
-        result["dags"] = workshop.demo
-        result |= _tested(combination, workshop)
+            totals = workshop.away / ".demo" / "totals.json"
+            result = replace(result, events=json.loads(totals.read_text("utf-8")))
+        result = _tested(combination, workshop, result)
     except StepError as error:
         print(f"{error}; ", end="")
     print(
-        "failed" if result["failed"] else "good",
-        f"({result['passed']} passed, {result['skipped']} skipped, {time.monotonic() - began:.0f} s)",
+        "failed" if result.failed else "good",
+        f"({result.passed} passed, {result.skipped} skipped, {time.monotonic() - began:.0f} s)",
     )
     return result
 
@@ -277,7 +302,7 @@ def _install(combination: Combination, workshop: Workshop, interpreter: str) -> 
     _step(again, folder / "pip-wheel.log", cwd=folder, variables=variables)
 
 
-def _tested(combination: Combination, workshop: Workshop) -> Mapping[str, int]:
+def _tested(combination: Combination, workshop: Workshop, result: Result) -> Result:
     report = combination.folder / "tests.xml"
     report.unlink(missing_ok=True)
     warnings = ["-W", "default"] if combination.release.warns else []
@@ -288,18 +313,18 @@ def _tested(combination: Combination, workshop: Workshop) -> Mapping[str, int]:
         _step(command, combination.folder / "tests.log", cwd=workshop.away)
     except StepError as error:
         print(f"{error}; ", end="")
-        counts = _counts(report)
-        return {**counts, "failed": max(1, counts.get("failed", 0))}
-    return _counts(report)
+        counted = _counted(report, result)
+        return replace(counted, failed=max(1, counted.failed))
+    return _counted(report, result)
 
 
-def _counts(report: Path) -> Mapping[str, int]:
+def _counted(report: Path, result: Result) -> Result:
     if not report.exists():
-        return {}
+        return result
     suites = list(ET.parse(report).getroot().iter("testsuite"))  # noqa: S314 - pytest has just written it
     count: Callable[[str], int] = lambda name: sum(int(suite.get(name, "0")) for suite in suites)  # noqa: E731 - one use
     failed, skipped = count("failures") + count("errors"), count("skipped")
-    return {"passed": count("tests") - failed - skipped, "skipped": skipped, "failed": failed}
+    return replace(result, passed=count("tests") - failed - skipped, skipped=skipped, failed=failed)
 
 
 def _step(command: Sequence[str], log: Path, *, cwd: Path, variables: Mapping[str, str] | None = None) -> None:
@@ -321,9 +346,9 @@ def _step(command: Sequence[str], log: Path, *, cwd: Path, variables: Mapping[st
         raise StepError(message)
 
 
-def _record(results: Mapping[str, Mapping[str, object]]) -> None:
+def _record(results: Mapping[str, Result]) -> None:
     kept = {**seen(), **results}
-    ordered = {name: kept[name] for each in COMBINATIONS if (name := key(each)) in kept}
+    ordered = {name: asdict(kept[name]) for each in COMBINATIONS if (name := key(each)) in kept}
     SEEN.write_text(json.dumps(ordered, indent=1) + "\n", encoding="utf-8")
 
 

@@ -6,7 +6,7 @@ from datetime import date
 import pytest
 
 from demo.legs import legs
-from demo.results import Result
+from demo.results import Result, totals
 
 GOOD = Result(
     leg=legs(date(2026, 2, 1))[0],
@@ -44,3 +44,7 @@ def test_a_run_that_sends_once_more_what_was_sent_is_named() -> None:
     assert any(line.endswith("rows that were sent before 0, events read 10") for line in again.disagreements())
     nothing = replace(again, read=0, sent={}, rejected=0, reasons={}, received={}, kept=0)
     assert nothing.disagreements() == []
+
+
+def test_the_totals_add_up_over_all_runs_and_pipelines() -> None:
+    assert totals([GOOD, GOOD]) == {"read": 20, "confirmed": 18, "rejected": 2, "received": 18}

@@ -53,11 +53,11 @@ FROM seq_1_to_250
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def shop() -> Iterator[str]:
     """A real database with the table of orders that the pages query; gives its URI."""
     from airflow.providers.postgres.hooks.postgres import PostgresHook  # noqa: PLC0415 - needed here only
 
-    with postgres_server(tmp_path_factory.mktemp("pg")) as uri, pytest.MonkeyPatch.context() as patch:
+    with postgres_server() as uri, pytest.MonkeyPatch.context() as patch:
         patch.setenv("AIRFLOW_CONN_SHOP", uri)
         PostgresHook("shop").run(ORDERS)
         yield uri

@@ -14,11 +14,14 @@ from airflow_provider_bik.client import ClientSettings
 from airflow_provider_bik.errors import BikConfigError
 from airflow_provider_bik.hooks.bik import DEFAULT_HOST, EXTRAS, BikHook, client_settings
 
+# Airflow 2 hides a password wherever it stands from then on, so it must be no part of other words.
+KEY, SECRET = "key-of-the-tests", "secret-of-the-tests"
 TOKEN = base64.b64encode(b"the-key:the-secret").decode()
 
 
 def settings(**fields: Any) -> ClientSettings:
-    return client_settings(Connection(conn_id="bik_test", conn_type="bik", **{"login": "k", "password": "s", **fields}))
+    given = {"login": KEY, "password": SECRET, **fields}
+    return client_settings(Connection(conn_id="bik_test", conn_type="bik", **given))
 
 
 def refused(**fields: object) -> str:
@@ -31,7 +34,7 @@ def refused(**fields: object) -> str:
 def test_key_and_secret_are_enough() -> None:
     found = settings()
     assert found.base_url == DEFAULT_HOST
-    assert (found.credentials.key, found.credentials.secret) == ("k", "s")
+    assert (found.credentials.key, found.credentials.secret) == (KEY, SECRET)
     assert found.verify
 
 
@@ -181,7 +184,7 @@ def test_a_proxy_of_the_environment_that_cannot_be_used_is_named_by_its_variable
 
 @pytest.mark.parametrize("extra", ["[1, 2]", '"x"', "5", "true", "{x", "proxy=http://proxy.example"])
 def test_an_extra_that_is_no_object_is_refused_and_not_taken_for_none(extra: str) -> None:
-    stored = Connection(conn_id="bik_test", conn_type="bik", login="k", password="s")
+    stored = Connection(conn_id="bik_test", conn_type="bik", login=KEY, password=SECRET)
     # As a secrets backend may give it; in its constructor Airflow's class takes no such extra.
     with warnings.catch_warnings():
         # Airflow 2.11 warns that Airflow 3 will not take it.
@@ -226,7 +229,12 @@ def test_two_ports_that_contradict_each_other_are_an_error() -> None:
             cast(
                 "Any",
                 Connection(
-                    conn_id="bik", conn_type="bik", host="https://bik.example:8787", port=443, login="k", password="s"
+                    conn_id="bik",
+                    conn_type="bik",
+                    host="https://bik.example:8787",
+                    port=443,
+                    login=KEY,
+                    password=SECRET,
                 ),
             )
         )

