@@ -46,7 +46,7 @@ NAVIGATION = {
         "Input": "query-by-file windows wrapped-events",
         "Events": "flags identity times one-encoding-path performance",
         "Sending": "answers rejected-batches pacing asyncio",
-        "Around it": "pages-in-airflow sandbox",
+        "Around it": "pages-in-airflow sandbox smaller",
     },
 }
 """The pages in order. It stands here, because a table of contents for Sphinx is noise to a reader of the Markdown."""
