@@ -155,8 +155,7 @@ function fill(row, event, now) {
   name.style.setProperty("--hue", `var(--${event.pipeline})`);
   name.title = NAMES[event.pipeline];
   name.firstChild.replaceChildren(event.eventName, make("span", `, ${NAMES[event.pipeline]}`, "hidden"));
-  person.textContent = event.person || "blanked";
-  person.className = event.person ? "" : "quiet";
+  person.textContent = event.person;
   when.textContent = happened(event);
   arrived.textContent = ago(now - event.receivedAt);
 }
@@ -216,10 +215,10 @@ function showTroubles(stats) {
   }));
   if (!refused) at("refusals").append(make("li", "Nothing has been refused", "nothing"));
   write("duplicates-total", stats.extraCopies ? `${number.format(stats.extraCopies)} ${stats.extraCopies === 1 ? "extra copy" : "extra copies"}` : "");
-  at("duplicates").replaceChildren(...stats.duplicates.map(({ eventName, contentHash, copies }) => {
+  at("duplicates").replaceChildren(...stats.duplicates.map(({ example, content_hash: hash, copies }) => {
     const entry = make("li");
-    const label = make("span", eventName);
-    label.append(make("small", contentHash.slice(0, 8)));
+    const label = make("span", example);
+    label.append(make("small", hash.slice(0, 8)));
     entry.append(label, make("b", `× ${number.format(copies)}`));
     return entry;
   }));
