@@ -7,10 +7,10 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect
 
 from airflow_provider_bik.sandbox import Fault, FaultPlan, Sandbox
-from tests.sandbox.browser import launch_options
+from tests.sandbox.browser import chromium
 from tests.sandbox.calls import Caller, event
 
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
@@ -19,11 +19,8 @@ DATED = {"isMigration": True, "createdAt": "2024-05-01T10:00:00Z"}
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    options = launch_options()
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(**options)
+    with chromium() as launched:
         yield launched
-        launched.close()
 
 
 @dataclass(slots=True)
