@@ -44,7 +44,7 @@ def describe(described: argparse.ArgumentParser) -> None:
         default=[],
         type=_requirement,
         metavar="EVENT:PROPERTY",
-        help="refuse events of this name without this property; may be given more than once",
+        help="reject events of this name without this property; may be given more than once",
     )
     option(
         "--max-body-bytes",

@@ -13,7 +13,7 @@ from typing import Final
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
-from airflow_provider_bik.sandbox.answers import APP_IS_KNOWN, REFUSALS, SUCCESS, fault_answer, refusal
+from airflow_provider_bik.sandbox.answers import APP_IS_KNOWN, REJECTIONS, SUCCESS, fault_answer, rejection
 from airflow_provider_bik.sandbox.contract import UnreadableError, batch_of, examine, parse
 from airflow_provider_bik.sandbox.exchange import Answer, Wire
 from airflow_provider_bik.sandbox.faults import Fault
@@ -122,11 +122,11 @@ class BikApi:
         )
         for failed, status in checks:
             if failed:
-                self._log.refuse([REFUSALS[status]])
-                return refusal(status)
+                self._log.reject([REJECTIONS[status]])
+                return rejection(status)
         if isinstance(work.content, UnreadableError):
-            self._log.refuse([str(work.content)])
-            return refusal(400, [str(work.content)])
+            self._log.reject([str(work.content)])
+            return rejection(400, [str(work.content)])
         if isinstance(work.content, list):
             return self._take(work.content, work.gate)
         return self._check_app(work.content)
@@ -136,8 +136,8 @@ class BikApi:
             return APP_IS_KNOWN
         # What BIK answers here is not documented.
         message = "'appId' is not known" if document.get("appId") else "'appId' is required"
-        self._log.refuse([message])
-        return refusal(400, [message])
+        self._log.reject([message])
+        return rejection(400, [message])
 
     def _take(self, events: Sequence[object], gate: Gate) -> Answer:
         judged = [(event, examine(event, self._rules.required_properties)) for event in events]
@@ -146,8 +146,8 @@ class BikApi:
             self._ledger.store([event for event, wrong in judged if isinstance(event, dict) and not wrong])
         if not messages:
             return SUCCESS
-        self._log.refuse(messages)
-        return refusal(400, messages)
+        self._log.reject(messages)
+        return rejection(400, messages)
 
 
 class _Work:

@@ -33,7 +33,7 @@ def parse(body: bytes) -> Mapping[str, object]:
         UnreadableError: Not UTF-8, not JSON (NaN and Infinity are not), or not an object.
     """
     try:
-        document = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
+        document = json.loads(body.decode("utf-8"), parse_constant=_reject_constant)
     except (ValueError, RecursionError) as error:
         message = "The payload is not valid JSON"
         raise UnreadableError(message) from error
@@ -43,7 +43,7 @@ def parse(body: bytes) -> Mapping[str, object]:
     return document
 
 
-def _refuse_constant(name: str) -> float:
+def _reject_constant(name: str) -> float:
     message = f"{name} is not JSON"
     raise ValueError(message)
 

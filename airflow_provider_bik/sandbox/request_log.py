@@ -43,7 +43,7 @@ class RequestLog:
         self._records: deque[RequestRecord] = deque(maxlen=limit)
         self.statuses: Counter[str] = Counter()
         self.faults: Counter[str] = Counter()
-        self.refusals: Counter[str] = Counter()
+        self.rejections: Counter[str] = Counter()
 
     def begin(self, record: RequestRecord) -> None:
         """Note that a request has arrived; what it becomes is written into its record."""
@@ -57,10 +57,10 @@ class RequestLog:
             if record.fault:
                 self.faults[record.fault] += 1
 
-    def refuse(self, reasons: Iterable[str]) -> None:
-        """Count why something was refused."""
+    def reject(self, reasons: Iterable[str]) -> None:
+        """Count why something was rejected."""
         with self._lock:
-            self.refusals.update(reasons)
+            self.rejections.update(reasons)
 
     def snapshot(self) -> list[RequestRecord]:
         """Copies of the requests, oldest first."""
@@ -68,13 +68,13 @@ class RequestLog:
             return [replace(record) for record in self._records]
 
     def counted(self) -> dict[str, object]:
-        """Count all requests by status and by fault, and the refusals by reason, most frequent first; as JSON."""
+        """Count all requests by status and by fault, and the rejections by reason, most frequent first; as JSON."""
         with self._lock:
-            refusals = [{"reason": reason, "count": count} for reason, count in self.refusals.most_common(20)]
-            return {"statuses": dict(self.statuses), "faults": dict(self.faults), "refusals": refusals}
+            rejections = [{"reason": reason, "count": count} for reason, count in self.rejections.most_common(20)]
+            return {"statuses": dict(self.statuses), "faults": dict(self.faults), "rejections": rejections}
 
     def clear(self) -> None:
         """Forget everything."""
         with self._lock:
-            for each in (self._records, self.statuses, self.faults, self.refusals):
+            for each in (self._records, self.statuses, self.faults, self.rejections):
                 each.clear()

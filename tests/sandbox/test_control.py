@@ -56,7 +56,13 @@ def test_everything_can_be_cleared(bik: Sandbox, caller: Caller) -> None:
     assert caller.call("POST", "/ledger/clear").status == 204
     stats = caller.call("GET", "/stats").json
     assert (bik.ledger.count(), bik.requests) == (0, [])
-    assert [stats[name] for name in ("statuses", "faults", "refusals", "extraCopies", "latest")] == [{}, {}, [], 0, []]
+    assert [stats[name] for name in ("statuses", "faults", "rejections", "extraCopies", "latest")] == [
+        {},
+        {},
+        [],
+        0,
+        [],
+    ]
 
 
 def test_faults_can_be_put_and_a_wrong_plan_changes_nothing(bik: Sandbox, caller: Caller) -> None:

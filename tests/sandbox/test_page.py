@@ -60,7 +60,7 @@ def test_an_empty_sandbox_tells_how_to_send_a_first_event(page: Page, bik: Sandb
     expect(page.locator("#latest-title")).to_be_hidden()
 
 
-def test_counts_events_refusals_duplicates_and_requests_appear(page: Page, bik: Sandbox, caller: Caller) -> None:
+def test_counts_events_rejections_duplicates_and_requests_appear(page: Page, bik: Sandbox, caller: Caller) -> None:
     caller.send_events([{**event(serial), **DATED} for serial in range(100)])
     caller.send_events([event(1), event(1), event(2)])
     caller.send_event(event(3, eventName=""))
@@ -72,7 +72,7 @@ def test_counts_events_refusals_duplicates_and_requests_appear(page: Page, bik: 
     see(page, "#latest tr:first-child", "purchasedAProduct")
     see(page, "#latest tr:first-child", "t•••@b•••.ai")
     see(page, "#latest tr:nth-child(4)", "May 1, 2024")
-    see(page, "#refusals", "'eventName' is required")
+    see(page, "#rejections", "'eventName' is required")
     see(page, "#duplicates", "\u00d7 2")
     see(page, "#statuses", "503")
     see(page, "#faults", "status 1")

@@ -203,17 +203,17 @@ function showRequests({ statuses, faults }) {
 }
 
 function showTroubles(stats) {
-  const refused = stats.refusals.reduce((sum, { count }) => sum + count, 0);
-  write("refusals-total", refused ? number.format(refused) : "");
-  const most = Math.max(...stats.refusals.map(({ count }) => count));
-  at("refusals").replaceChildren(...stats.refusals.slice(0, 7).map(({ reason, count }) => {
+  const rejected = stats.rejections.reduce((sum, { count }) => sum + count, 0);
+  write("rejections-total", rejected ? number.format(rejected) : "");
+  const most = Math.max(...stats.rejections.map(({ count }) => count));
+  at("rejections").replaceChildren(...stats.rejections.slice(0, 7).map(({ reason, count }) => {
     const entry = make("li");
     const bar = make("i");
     bar.style.setProperty("--part", `${(count / most) * 100}%`);
     entry.append(make("span", reason), make("b", number.format(count)), bar);
     return entry;
   }));
-  if (!refused) at("refusals").append(make("li", "Nothing has been refused", "nothing"));
+  if (!rejected) at("rejections").append(make("li", "Nothing has been rejected", "nothing"));
   write("duplicates-total", stats.extraCopies ? `${number.format(stats.extraCopies)} ${stats.extraCopies === 1 ? "extra copy" : "extra copies"}` : "");
   at("duplicates").replaceChildren(...stats.duplicates.map(({ example, content_hash: hash, copies }) => {
     const entry = make("li");
