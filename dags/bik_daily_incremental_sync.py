@@ -1,14 +1,8 @@
 """Every night, send the customers, carts and orders of the day that has just ended.
 
-## Before you unpause it
-
 1. Set `FIRST_DAY` in `bik_shop.py`. Until then this DAG has no schedule and sends nothing.
 2. Set the Airflow option `[bik] state_path`, a folder that all workers reach.
 3. Add the connections `shop_db` (any SQL database) and `bik_default`.
-
-## Which day?
-
-The data interval of the run, which `CronDataIntervalTimetable` makes a calendar day in `TIMEZONE`.
 
 ## Real-time or migration?
 
@@ -18,8 +12,8 @@ The data interval of the run, which `CronDataIntervalTimetable` makes a calendar
 
 ## Is a day ever sent twice?
 
-No. Each kind of event is a stream, and its records say which windows were delivered, by whatever DAG or run: this one,
-`bik_historical_backfill`, or Airflow's own Backfill. What was delivered is left out, and the log says so.
+No. The records of each stream say what was delivered, by whatever DAG or run: this one, `bik_historical_backfill`, or
+Airflow's own Backfill. What was delivered is left out, and the log says so.
 """
 
 from __future__ import annotations
@@ -40,8 +34,7 @@ from airflow_provider_bik.windows import DATA_INTERVAL, Window
 
 def as_dicts(cursor: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - each database driver has a class of its own
     """Fetch all rows, with the names of their columns."""
-    columns = [column[0] for column in cursor.description]
-    return [dict(zip(columns, row, strict=True)) for row in cursor]
+    return [dict(zip([column[0] for column in cursor.description], row, strict=True)) for row in cursor]
 
 
 @dag(
@@ -58,8 +51,8 @@ def as_dicts(cursor: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - each databa
     doc_md=__doc__,
 )
 def bik_daily_incremental_sync() -> None:
-    """Send the rows of the data interval."""
-    # Many: from the database to BIK by way of a file, in constant memory.
+    """Send the rows of the data interval, which is a calendar day in TIMEZONE."""
+    # Many rows: from the database to BIK by way of a file, in constant memory.
     SqlToBikOperator(
         task_id="send_orders",
         conn_id="shop_db",
@@ -67,7 +60,6 @@ def bik_daily_incremental_sync() -> None:
         mapping=ORDERS.mapping,
         stream="orders",
         window=DATA_INTERVAL,
-        doc_md="Sends the orders of the day as migration. Clear it if it has failed: it goes on where it ended.",
         **TO_BIK,
     )
     SqlToBikOperator(
@@ -79,12 +71,11 @@ def bik_daily_incremental_sync() -> None:
         window=DATA_INTERVAL,
         # Yesterday's first cart is a day old when the run starts; the rest is room for a delay and retries.
         pipeline=PipelineRule(mode="auto", realtime_max_age=timedelta(hours=36)),
-        doc_md="Sends the carts of the day: those younger than 36 hours as real-time events, the others as migration.",
         **TO_BIK,
     )
 
-    # Few: the rows themselves go to the next task, through XCom. Airflow keeps XCom in its own database and logs it
-    # unless told not to; use SqlToBikOperator, or write a file, if personal data must not be there.
+    # Few rows: they go to the next task through XCom, which Airflow keeps in its own database. If personal data must
+    # not be there, send customers as the others are sent.
     @task(show_return_value_in_logs=False)
     def extract_customers(window: str) -> list[dict[str, Any]]:
         hook: Any = BaseHook.get_hook("shop_db")
@@ -97,7 +88,6 @@ def bik_daily_incremental_sync() -> None:
         mapping=CUSTOMERS.mapping,
         stream="customers",
         window=DATA_INTERVAL,
-        doc_md="Sends the customers that `extract_customers` has read, as migration.",
         **TO_BIK,
     )
 

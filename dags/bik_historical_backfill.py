@@ -1,5 +1,7 @@
 """Send a range of the shop's past, once, by hand. Everything goes as migration, so nobody is messaged about it.
 
+It needs the Airflow option `[bik] state_path`, and the connections `shop_db` (any SQL database) and `bik_default`.
+
 ## Choose the dates
 
 *From* is the first day that is sent, *To* the first day that is not. *To* is best the `FIRST_DAY` of
@@ -12,12 +14,8 @@ what would be rejected and why, and how long it will take. Then trigger the same
 
 ## Windows
 
-The range is cut into windows, oldest first. Each window is a task of its own for each kind of event. If one fails,
-clear it, and it goes on where it ended. Days that any DAG has delivered, in windows of any size, are left out.
-
-## It needs
-
-The Airflow option `[bik] state_path`, and the connections `shop_db` (any SQL database) and `bik_default`.
+Each window of the range is a task of its own for each kind of event, oldest first. If one fails, clear it, and it goes
+on where it ended. Days that any DAG has delivered, in windows of any size, are left out.
 """
 
 from __future__ import annotations
@@ -26,7 +24,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterable
 from datetime import date, timedelta
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowFailException, Param, dag, get_current_context, task
@@ -45,30 +43,21 @@ PARALLEL = 2
 
 DATE: Any = {"type": "string", "format": "date"}
 
-COLUMNS = ("read", "confirmed", "deliverable", "rejected", "planned_requests", "already_delivered")
-
 log = logging.getLogger(__name__)
 
 
 def add_up(reports: Iterable[dict[str, Any]]) -> dict[str, Any]:
     """Add reports. A delivery that was already made counts as that, and not a second time by its events."""
-    totals: Counter[str] = Counter(dict.fromkeys(COLUMNS, 0))
+    counted = ("read", "confirmed", "deliverable", "rejected", "planned_requests")
+    totals: Counter[str] = Counter(dict.fromkeys((*counted, "already_delivered"), 0))
     reasons: Counter[str] = Counter()
     for report in reports:
         if report["already_delivered"]:
             totals["already_delivered"] += 1
         else:
-            totals.update({name: report[name] for name in COLUMNS})
+            totals.update({name: report[name] for name in counted})
             reasons.update(report["reasons"])
     return {**totals, "reasons": dict(reasons)}
-
-
-def table(windows: list[str], totals: list[dict[str, Any]]) -> str:
-    """One line for each window, ready for the log."""
-    lines = [f"{'from':<12}" + "".join(f"{column:>19}" for column in COLUMNS)]
-    for window, total in zip(windows, totals, strict=True):
-        lines.append(f"{window[:10]:<12}" + "".join(f"{total[column]:>19}" for column in COLUMNS))
-    return "\n".join(lines)
 
 
 @dag(
@@ -115,12 +104,10 @@ def bik_historical_backfill() -> None:
             stream=name,
             pipeline="migration",
             dry_run="{{ params.dry_run }}",
+            # Airflow counts tasks, not requests: each task that may run at the same time gets its share of the rate.
             max_active_tis_per_dagrun=PARALLEL,
-            # Airflow counts tasks, not requests: each task that may run at the same time gets its share of the rate. A
-            # pool of PARALLEL slots, given here as `pool=`, holds it over several runs and DAGs.
             sending=Sending(max_requests_per_second=REQUESTS_PER_SECOND / PARALLEL),
             map_index_template="{{ task.window[:10] }}",
-            doc_md=f"Sends the {name} of one window. Clear it if it has failed: it goes on where it ended.",
             **TO_BIK,
         ).expand(window=windows)
         sending.append(send)
@@ -128,21 +115,17 @@ def bik_historical_backfill() -> None:
         earlier >> later
 
     @task
-    def sum_up(windows: list[str], *kinds: Iterable[dict[str, Any]]) -> dict[str, Any]:
-        # Each look at a mapped result is a request to Airflow.
-        by_kind = [list(kind) for kind in kinds]
-        log.info("\n%s", table(windows, [add_up(window) for window in zip(*by_kind, strict=True)]))
-        totals = add_up(report for kind in by_kind for report in kind)
+    def sum_up(*kinds: Iterable[dict[str, Any]]) -> dict[str, Any]:
+        totals = add_up(chain.from_iterable(kinds))
         log.info("Totals: %s", totals)
-        if delivered := totals["already_delivered"]:
-            # Their events are not in the totals, and nobody should take the zeros for a run that has sent something.
-            log.info("Windows that were delivered before, and of which this run sent nothing: %d.", delivered)
+        # Their events are not in the totals, and nobody should take the zeros for a run that has sent something.
+        log.info("Windows delivered before, of which this run sent nothing: %d.", totals["already_delivered"])
         if planned := totals["planned_requests"]:
             seconds = planned / REQUESTS_PER_SECOND
             log.info("Sending it takes %d requests or more, so at least %.0f s at the rate given.", planned, seconds)
         return totals
 
-    sum_up(windows, *(send.output for send in sending))
+    sum_up(*(send.output for send in sending))
 
 
 backfill = bik_historical_backfill()

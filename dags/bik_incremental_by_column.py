@@ -1,20 +1,13 @@
 """Every hour, send the rows that a table has gained since the last run. This file stands alone: begin here.
 
-## To make it yours
-
-1. Change the lines from `conn_id` to `stream`.
+1. Copy it, and change the name of the DAG and the five arguments that are marked below.
 2. Set the Airflow option `[bik] state_path`, a folder that all workers reach.
 3. Add the connections `shop_db` (any SQL database) and `bik_default`.
 
-## How it knows what is new
+## What is new?
 
-By a column that only grows, here the number of the row. The record of the stream says how far the last run came. A run
-that fails loses nothing: the next one sends its rows first.
-
-## Rows that come late
-
-A database gives out numbers before it commits, so a lower number may appear after a higher one. `lookback` reads the
-last 1,000 numbers again. What was sent before is known, and left out.
+A column that only grows tells, here the number of the row. The record of the stream says how far the last run came. A
+run that fails loses nothing: the next one sends its rows first.
 
 ## The first run
 
@@ -48,19 +41,17 @@ def bik_incremental_by_column() -> None:
     """Send what is new."""
     SqlToBikIncrementalOperator(
         task_id="send_new_views",
+        # Change these five to your own.
         conn_id="shop_db",
-        # `:watermark` is how SQLite binds a value; with PostgreSQL write `%(watermark)s`.
-        sql="SELECT * FROM catalog_views WHERE view_id >= :watermark",
+        sql="SELECT * FROM catalog_views WHERE view_id >= :watermark",  # with PostgreSQL `%(watermark)s`
         watermark_column="view_id",
-        start=0,
-        lookback=1000,
         mapping=EventMapping(
-            event_name="catalogViewed",
-            email="email",
-            created_at="viewed_at",
-            properties={"catalogId": "catalog_id"},
+            event_name="catalogViewed", email="email", created_at="viewed_at", properties={"catalogId": "catalog_id"}
         ),
         stream="catalog views",
+        # The rest can stay.
+        start=0,
+        lookback=1000,  # a lower number may be committed after a higher one: read the last 1,000 numbers again
         pipeline=PipelineRule(mode="auto", realtime_max_age=timedelta(hours=2)),
     )
 

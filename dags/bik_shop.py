@@ -37,6 +37,9 @@ class Kind:
     mapping: EventMapping
 
 
+CUSTOMER: dict[str, Any] = {"name": "full_name", "phone_number": "phone", "email": "email"}
+"""The columns that say whose event it is; the queries give them the same names for each kind."""
+
 # The window is taken from recorded_at, which the database sets when it stores the row. The customer's own time may be
 # missing, wrong, or days older than the row, and a row that no window selects would never be sent.
 # `:start` is how SQLite binds a value; with PostgreSQL write `%(start)s`.
@@ -49,9 +52,7 @@ CUSTOMERS = Kind(
     """,
     mapping=EventMapping(
         event_name="customerCreated",
-        name="full_name",
-        phone_number="phone",
-        email="email",
+        **CUSTOMER,
         created_at="happened_at",
         properties={"customerId": "customer_id", "customerSource": "source"},
     ),
@@ -66,9 +67,7 @@ CARTS = Kind(
     """,
     mapping=EventMapping(
         event_name="abandonedCartCreated",
-        name="full_name",
-        phone_number="phone",
-        email="email",
+        **CUSTOMER,
         created_at="happened_at",
         properties={
             "cartId": "cart_id",
@@ -90,9 +89,7 @@ ORDERS = Kind(
     """,
     mapping=EventMapping(
         event_name="ordered",
-        name="full_name",
-        phone_number="phone",
-        email="email",
+        **CUSTOMER,
         created_at="happened_at",
         properties={
             "orderId": "order_id",

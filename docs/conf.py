@@ -42,8 +42,11 @@ NAVIGATION = {
         "Change": "code-map benchmarks design/index",
     },
     "design/index": {
-        "": "record-and-generations query-by-file one-encoding-path performance identity answers rejected-batches "
-        "pacing asyncio wrapped-events",
+        "State": "record-and-generations documents rejected-files",
+        "Input": "query-by-file windows wrapped-events",
+        "Events": "flags identity times one-encoding-path performance",
+        "Sending": "answers rejected-batches pacing asyncio",
+        "Around it": "pages-in-airflow sandbox smaller",
     },
 }
 """The pages in order. It stands here, because a table of contents for Sphinx is noise to a reader of the Markdown."""

@@ -6,32 +6,28 @@ strictly, and said where it is decided. Needs the extra ``airflow-provider-bik[s
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
 
 from airflow_provider_bik.sandbox.faults import Fault, FaultPlan
+from airflow_provider_bik.sandbox.ledger import Duplicate, Ledger, StoredEvent
 from airflow_provider_bik.sandbox.request_log import RequestRecord
-from airflow_provider_bik.sandbox.stored import Duplicate, StoredEvent
 
 if TYPE_CHECKING:
-    from airflow_provider_bik.sandbox.ledger import Ledger
     from airflow_provider_bik.sandbox.server import Sandbox
 
 __all__ = ["Duplicate", "Fault", "FaultPlan", "Ledger", "RequestRecord", "Sandbox", "StoredEvent"]
 
-_LAZY = {"Ledger": "ledger", "Sandbox": "server"}
-
 
 def __getattr__(name: str) -> object:
     # Sandbox is loaded on demand, so that `python -m` can say in one line that the extra is missing.
-    if name not in _LAZY:
+    if name != "Sandbox":
         message = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(message)
     try:
-        module = importlib.import_module(f"{__name__}.{_LAZY[name]}")
+        from airflow_provider_bik.sandbox.server import Sandbox  # noqa: PLC0415 - see above
     except ModuleNotFoundError as error:
         if error.name not in {"starlette", "uvicorn"}:
             raise
         message = f"The sandbox needs {error.name}: pip install 'airflow-provider-bik[sandbox]'"
         raise ModuleNotFoundError(message, name=error.name) from error
-    return getattr(module, name)
+    return Sandbox

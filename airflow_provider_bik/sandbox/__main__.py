@@ -6,7 +6,6 @@ import argparse
 import json
 import shlex
 import signal
-import sqlite3
 import sys
 import threading
 from collections.abc import Sequence
@@ -38,21 +37,14 @@ def describe(described: argparse.ArgumentParser) -> None:
     )
     option("--app-id", default="sandbox-app", metavar="ID", help="app of the credential check (default: %(default)s)")
     option("--faults", type=Path, metavar="FILE", help="JSON file with a fault plan (default: no faults)")
-    option("--ledger", type=Path, metavar="FILE", help="SQLite file to keep events in (default: in memory)")
-    option(
-        "--retain",
-        type=_seconds,
-        default=3600.0,
-        metavar="SECONDS",
-        help="blank names, e-mails, phone numbers and addresses after so long; 0 never stores them (default: 3600)",
-    )
+    option("--ledger", type=Path, metavar="FILE", help="file to keep events in as well (default: in memory alone)")
     option(
         "--require",
         action="append",
         default=[],
         type=_requirement,
         metavar="EVENT:PROPERTY",
-        help="refuse events of this name without this property; may be given more than once",
+        help="reject events of this name without this property; may be given more than once",
     )
     option(
         "--max-body-bytes",
@@ -71,14 +63,6 @@ def _port(text: str) -> int:
     return port
 
 
-def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not seconds >= 0:
-        message = "0 or more"
-        raise argparse.ArgumentTypeError(message)
-    return seconds
-
-
 def _requirement(text: str) -> tuple[str, str]:
     event, colon, name = text.partition(":")
     if not (event and colon and name):
@@ -92,8 +76,8 @@ def sandbox(options: argparse.Namespace) -> Sandbox:
 
     Raises:
         ModuleNotFoundError: The extra is not installed.
-        OSError: The fault plan cannot be read.
-        ValueError: The fault plan is wrong.
+        OSError: The fault plan cannot be read, or the ledger cannot be written.
+        ValueError: The fault plan is wrong, or the file is no ledger.
     """
     from airflow_provider_bik.sandbox import Sandbox  # noqa: PLC0415 - its absence is told in one line by main
 
@@ -106,7 +90,6 @@ def sandbox(options: argparse.Namespace) -> Sandbox:
         app_id=options.app_id,
         faults=FaultPlan.from_json(options.faults.read_bytes()) if options.faults else None,
         port=options.port,
-        retain_personal_data=options.retain,
         required_properties=required,
         max_body_bytes=options.max_body_bytes,
         ledger_path=options.ledger,
@@ -148,7 +131,7 @@ def run(options: argparse.Namespace) -> int:
             sys.stdout.write(_greeting(bik.url, options))
             sys.stdout.flush()
             ended.wait()
-    except (ModuleNotFoundError, OSError, ValueError, sqlite3.Error) as error:
+    except (ModuleNotFoundError, OSError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 
 from airflow_provider_bik.sandbox.contract import PIPELINES, Pipeline
 
@@ -13,25 +12,6 @@ WINDOW = 240
 
 RATE_OVER = 5
 """Seconds over which the rate is measured: long enough to stand still, short enough to follow."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Summary:
-    """What the page shows of the ledger, per pipeline.
-
-    Attributes:
-        totals: Events stored.
-        rates: Events a second over the last few seconds.
-        series: Events in each of the last full seconds, oldest first.
-        second: The clock at the end of the series, so that columns of several seconds keep their borders.
-        extra_copies: Stored events whose content had been stored before.
-    """
-
-    totals: Mapping[Pipeline, int]
-    rates: Mapping[Pipeline, float]
-    series: Mapping[Pipeline, Sequence[int]]
-    second: int
-    extra_copies: int
 
 
 class Activity:
@@ -54,22 +34,22 @@ class Activity:
             self._seconds.append((second, Counter()))
         self._seconds[-1][1].update(counts)
 
-    def summary(self, extra_copies: int) -> Summary:
-        """Sum up, up to the last full second."""
+    def summary(self) -> dict[str, object]:
+        """What the page's charts show, up to the last full second, as JSON.
+
+        ``second`` is the clock at the end of the series, so that columns of several seconds keep their borders.
+        """
         end = int(self._clock())
-        start = end - WINDOW
-        series: dict[Pipeline, list[int]] = {pipeline: [0] * WINDOW for pipeline in PIPELINES}
+        series = {pipeline: [0] * WINDOW for pipeline in PIPELINES}
         for second, counts in self._seconds:
-            if start <= second < end:
+            if end - WINDOW <= second < end:
                 for pipeline, count in counts.items():
-                    series[pipeline][second - start] = count
-        return Summary(
-            totals=dict(self.totals),
-            rates={pipeline: sum(counts[-RATE_OVER:]) / RATE_OVER for pipeline, counts in series.items()},
-            series=series,
-            second=end,
-            extra_copies=extra_copies,
-        )
+                    series[pipeline][second - end] = count
+        pipelines = {
+            name: {"total": self.totals[name], "rate": sum(each[-RATE_OVER:]) / RATE_OVER, "series": each}
+            for name, each in series.items()
+        }
+        return {"second": end, "pipelines": pipelines}
 
     def clear(self) -> None:
         """Forget everything."""

@@ -9,13 +9,13 @@ from typing import Final
 from airflow_provider_bik.sandbox.exchange import Answer
 from airflow_provider_bik.sandbox.faults import Fault
 
-REFUSALS: Final = {
+REJECTIONS: Final = {
     401: "Not authenticated",
     404: "API not found",
     405: "Method not allowed",
     413: "Payload too large",
 }
-_OTHERS: Final = {**REFUSALS, 408: "Request timeout", 429: "Too many requests"}
+_OTHERS: Final = {**REJECTIONS, 408: "Request timeout", 429: "Too many requests"}
 _MAX_ERRORS: Final = 20
 _UNAUTHENTICATED: Final = 401
 
@@ -33,7 +33,7 @@ APP_IS_KNOWN: Final = json_answer(200, {"status": "200"})
 """As documented for the credential check: a string, and no `success`."""
 
 
-def refusal(status: int, messages: Sequence[str] = ()) -> Answer:
+def rejection(status: int, messages: Sequence[str] = ()) -> Answer:
     """Make an error in BIK's documented shape. The errors of a batch carry no index."""
     said = list(dict.fromkeys(messages)) or [_OTHERS.get(status, "Please try again later")]
     plain = json_answer(status, {"status": status, "errors": [{"message": each} for each in said[:_MAX_ERRORS]]})
@@ -52,12 +52,12 @@ def fault_answer(fault: Fault) -> Answer:
         case "success_false":
             plain = json_answer(fault.status or 200, {"status": 200, "success": False})
         case "inner_status":
-            inner = refusal(fault.status or 400, [fault.message or "The payload is not valid"])
+            inner = rejection(fault.status or 400, [fault.message or "The payload is not valid"])
             plain = Answer(status=200, body=inner.body, headers={"content-type": "application/json; charset=utf-8"})
         case "truncated":
             plain = SUCCESS
         case _:
-            plain = refusal(fault.status or 500, [fault.message] if fault.message else [])
+            plain = rejection(fault.status or 500, [fault.message] if fault.message else [])
             if 300 <= plain.status < 400:  # noqa: PLR2004 - HTTP's range of redirects
                 headers["location"] = fault.location or "/redirected"
     return _with(plain, headers)

@@ -13,13 +13,13 @@ from typing import Final
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
-from airflow_provider_bik.sandbox.answers import APP_IS_KNOWN, REFUSALS, SUCCESS, fault_answer, refusal
-from airflow_provider_bik.sandbox.contract import Accepted, UnreadableError, batch_of, examine, parse
+from airflow_provider_bik.sandbox.answers import APP_IS_KNOWN, REJECTIONS, SUCCESS, fault_answer, rejection
+from airflow_provider_bik.sandbox.contract import UnreadableError, batch_of, examine, parse
 from airflow_provider_bik.sandbox.exchange import Answer, Wire
 from airflow_provider_bik.sandbox.faults import Fault
 from airflow_provider_bik.sandbox.gate import Gate
 from airflow_provider_bik.sandbox.ledger import Ledger
-from airflow_provider_bik.sandbox.request_log import Exchange, RequestLog
+from airflow_provider_bik.sandbox.request_log import RequestLog, RequestRecord
 
 ENDPOINTS: Final = {
     "/integrations/bikPlatformFunctions-events/sendEvent": "sendEvent",
@@ -39,6 +39,7 @@ class Rules:
         app_id: What the credential check must be asked about.
         max_body_bytes: Larger bodies are answered with 413.
         required_properties: By event name, properties that must be there beyond what BIK documents.
+        keep_bodies: Whether the bodies of requests are kept.
     """
 
     api_key: str
@@ -46,6 +47,7 @@ class Rules:
     app_id: str
     max_body_bytes: int
     required_properties: Mapping[str, Sequence[str]]
+    keep_bodies: bool
 
 
 class BikApi:
@@ -70,35 +72,35 @@ class BikApi:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take one request from its arrival to its answer, or to what it gets instead."""
-        exchange = Exchange(
+        record = RequestRecord(
             endpoint=ENDPOINTS.get(scope["path"], scope["path"][:_MAX_PATH]),
             authorized=self._is_authorized(Headers(scope=scope)),
             received_at=time.monotonic(),
         )
-        self._log.begin(exchange)
+        self._log.begin(record)
         gate = self._gate()
-        draw = gate.draw()
+        fault, latency = gate.draw()
         over = gate.enter()
         wire = self._wire(scope, receive, send)
         try:
             body, state = await wire.read(self._rules.max_body_bytes)
             if state == "gone":
                 return
-            self._log.keep_body(exchange, body)
-            work = _Work(self, gate, exchange, scope["method"], body if state == "whole" else None)
+            record.body = body if self._rules.keep_bodies else None
+            work = _Work(self, gate, record, scope["method"], body if state == "whole" else None)
             if over is not None:
-                exchange.fault = "limit"
+                record.fault = "limit"
                 await wire.answer(work.instead(fault_answer(over)))
-            elif draw.latency and await wire.hold(draw.latency) == "stopping":
+            elif latency and await wire.hold(latency) == "stopping":
                 await wire.abort()
-            elif draw.fault is not None:
-                exchange.fault = draw.fault.kind
-                await _strike(wire, work, draw.fault)
+            elif fault is not None:
+                record.fault = fault.kind
+                await _strike(wire, work, fault)
             else:
                 await wire.answer(work.done())
         finally:
             gate.leave()
-            self._log.end(exchange)
+            self._log.end(record)
 
     def _is_authorized(self, headers: Headers) -> bool:
         scheme, _, encoded = headers.get("authorization", "").partition(" ")
@@ -111,21 +113,20 @@ class BikApi:
 
     def handle(self, work: _Work) -> Answer:
         """Do what BIK does with a request, and store what is to be stored."""
-        exchange = work.exchange
-        known = exchange.endpoint in ENDPOINTS.values()
+        known = work.record.endpoint in ENDPOINTS.values()
         checks = (
             (not known, 404),
             (work.method != "POST", 405),
-            (not exchange.authorized, 401),
+            (not work.record.authorized, 401),
             (work.body is None, 413),
         )
         for failed, status in checks:
             if failed:
-                self._log.refuse([REFUSALS[status]])
-                return refusal(status)
+                self._log.reject([REJECTIONS[status]])
+                return rejection(status)
         if isinstance(work.content, UnreadableError):
-            self._log.refuse([str(work.content)])
-            return refusal(400, [str(work.content)])
+            self._log.reject([str(work.content)])
+            return rejection(400, [str(work.content)])
         if isinstance(work.content, list):
             return self._take(work.content, work.gate)
         return self._check_app(work.content)
@@ -135,31 +136,30 @@ class BikApi:
             return APP_IS_KNOWN
         # What BIK answers here is not documented.
         message = "'appId' is not known" if document.get("appId") else "'appId' is required"
-        self._log.refuse([message])
-        return refusal(400, [message])
+        self._log.reject([message])
+        return rejection(400, [message])
 
     def _take(self, events: Sequence[object], gate: Gate) -> Answer:
-        judged = [examine(event, self._rules.required_properties) for event in events]
-        accepted = [each for each in judged if isinstance(each, Accepted)]
-        messages = [message for each in judged if not isinstance(each, Accepted) for message in each]
-        if accepted and (not messages or gate.plan.on_bad_event == "accept_others"):
-            self._ledger.store(accepted)
+        judged = [(event, examine(event, self._rules.required_properties)) for event in events]
+        messages = [message for _, wrong in judged for message in wrong]
+        if not messages or gate.plan.on_bad_event == "accept_others":
+            self._ledger.store([event for event, wrong in judged if isinstance(event, dict) and not wrong])
         if not messages:
             return SUCCESS
-        self._log.refuse(messages)
-        return refusal(400, messages)
+        self._log.reject(messages)
+        return rejection(400, messages)
 
 
 class _Work:
     """What is to be done for one request, done once at most."""
 
-    def __init__(self, api: BikApi, gate: Gate, exchange: Exchange, method: str, body: bytes | None) -> None:
+    def __init__(self, api: BikApi, gate: Gate, record: RequestRecord, method: str, body: bytes | None) -> None:
         self.gate = gate
-        self.exchange = exchange
+        self.record = record
         self.method = method
         self.body = body
-        self.content = _content(exchange.endpoint, body)
-        exchange.events = len(self.content) if isinstance(self.content, list) else 0
+        self.content = _content(record.endpoint, body)
+        record.events = len(self.content) if isinstance(self.content, list) else 0
         self._api = api
         self._answer: Answer | None = None
 
@@ -167,12 +167,12 @@ class _Work:
         """Do it, and give the answer that it deserves."""
         if self._answer is None:
             self._answer = self._api.handle(self)
-        self.exchange.status = self._answer.status
+        self.record.status = self._answer.status
         return self._answer
 
     def instead(self, answer: Answer) -> Answer:
         """Give another answer than the one deserved."""
-        self.exchange.status = answer.status
+        self.record.status = answer.status
         return answer
 
 
@@ -188,7 +188,7 @@ def _content(endpoint: str, body: bytes | None) -> list[object] | Mapping[str, o
 async def _strike(wire: Wire, work: _Work, fault: Fault) -> None:
     if fault.when == "after":
         work.done()
-    work.exchange.status = None
+    work.record.status = None
     if fault.kind == "reset":
         await wire.abort()
     elif fault.kind == "hang":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
@@ -14,30 +13,10 @@ PIPELINES: Final[tuple[Pipeline, ...]] = ("realtime", "migration", "stream_rejec
 MAX_EVENTS: Final = 100
 """Events in one call of sendEvents, as documented."""
 
-IDENTITY: Final = ("name", "email", "phoneNumber")
 ADDRESSES: Final = ("shippingAddress", "billingAddress")
 """Properties of the documented event `ordered` that say where a person lives."""
 
 _STRINGS: Final = ("name", "email", "phoneNumber", "eventName", "createdAt")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Accepted:
-    """An event that is fit to be stored.
-
-    Attributes:
-        pipeline: Where its flags send it.
-        name: Its `eventName`.
-        content_hash: Digest of its canonical JSON.
-        event: JSON of its part that is not personal.
-        personal: JSON of its personal part.
-    """
-
-    pipeline: Pipeline
-    name: str
-    content_hash: bytes
-    event: str
-    personal: str
 
 
 class UnreadableError(ValueError):
@@ -54,7 +33,7 @@ def parse(body: bytes) -> Mapping[str, object]:
         UnreadableError: Not UTF-8, not JSON (NaN and Infinity are not), or not an object.
     """
     try:
-        document = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
+        document = json.loads(body.decode("utf-8"), parse_constant=_reject_constant)
     except (ValueError, RecursionError) as error:
         message = "The payload is not valid JSON"
         raise UnreadableError(message) from error
@@ -64,7 +43,7 @@ def parse(body: bytes) -> Mapping[str, object]:
     return document
 
 
-def _refuse_constant(name: str) -> float:
+def _reject_constant(name: str) -> float:
     message = f"{name} is not JSON"
     raise ValueError(message)
 
@@ -98,7 +77,7 @@ def batch_of(endpoint: str, document: Mapping[str, object]) -> list[object]:
     raise UnreadableError(message)
 
 
-def examine(event: object, required_properties: Mapping[str, Sequence[str]]) -> Accepted | list[str]:
+def examine(event: object, required_properties: Mapping[str, Sequence[str]]) -> list[str]:
     """Judge one event.
 
     Args:
@@ -106,15 +85,14 @@ def examine(event: object, required_properties: Mapping[str, Sequence[str]]) -> 
         required_properties: By event name, properties that must be there beyond what BIK documents.
 
     Returns:
-        The event made ready for the ledger, or what is wrong with it in BIK's style: paths relative to the event.
+        What is wrong with it in BIK's style, paths relative to the event; nothing if it is fit to be stored.
     """
     if not isinstance(event, dict):
         return ["'event' must be an object"]
-    messages = [*_wrong_fields(event), *_wrong_properties(event, required_properties)]
-    if messages:
-        return messages
     try:
-        return _accepted(event)
+        # It gets one when it is stored.
+        digest(event)
+        return [*_wrong_fields(event), *_wrong_properties(event, required_properties)]
     except RecursionError:
         return ["'event' is nested too deeply"]
 
@@ -163,23 +141,13 @@ def route(event: Mapping[str, object]) -> Pipeline:
     return "stream_rejected" if dated else "realtime"
 
 
-_compact: Final[Callable[[object], str]] = json.JSONEncoder(separators=(",", ":")).encode
 _canonical: Final[Callable[[object], str]] = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode
 
 
-def _accepted(event: dict[str, object]) -> Accepted:
-    personal: dict[str, object] = {name: event[name] for name in IDENTITY if name in event}
-    rest = {name: value for name, value in event.items() if name not in IDENTITY}
-    properties = event["eventProperties"]
-    if isinstance(properties, dict):
-        addresses = {name: properties[name] for name in ADDRESSES if name in properties}
-        if addresses:
-            personal["eventProperties"] = addresses
-            rest["eventProperties"] = {name: value for name, value in properties.items() if name not in ADDRESSES}
-    return Accepted(
-        pipeline=route(event),
-        name=str(event["eventName"]),
-        content_hash=hashlib.blake2b(_canonical(event).encode(), digest_size=16).digest(),
-        event=_compact(rest),
-        personal=_compact(personal),
-    )
+def digest(event: Mapping[str, object]) -> str:
+    """The digest of an event's canonical JSON, in hexadecimal: the same for the same content.
+
+    Raises:
+        RecursionError: It is nested too deeply.
+    """
+    return hashlib.blake2b(_canonical(event).encode(), digest_size=16).hexdigest()

@@ -8,22 +8,23 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from importlib import resources
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from airflow_provider_bik.sandbox.contract import PIPELINES
 from airflow_provider_bik.sandbox.faults import FaultPlan
-from airflow_provider_bik.sandbox.ledger import Ledger
+from airflow_provider_bik.sandbox.ledger import StoredEvent
 from airflow_provider_bik.sandbox.masking import masked_event, masked_person
-from airflow_provider_bik.sandbox.request_log import RequestLog
-from airflow_provider_bik.sandbox.stored import StoredEvent
+
+if TYPE_CHECKING:
+    from airflow_provider_bik.sandbox.server import Sandbox
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
+_PAGE = resources.files("airflow_provider_bik.sandbox") / "page"
 _LATEST = 14
 _DUPLICATES = 5
 _SHOWN_TEXT = 120
@@ -37,32 +38,6 @@ PLANS: Final[Mapping[str, Mapping[str, object]]] = {
 """The fault plans that the page's buttons put in force."""
 
 _KNOWN: Final = {name: FaultPlan.from_json(json.dumps(plan)) for name, plan in PLANS.items()}
-
-
-class Controlled(Protocol):
-    """What the page may see of a sandbox, and do to it."""
-
-    @property
-    def ledger(self) -> Ledger:
-        """The stored events."""
-
-    @property
-    def log(self) -> RequestLog:
-        """The requests."""
-
-    @property
-    def sample_credentials(self) -> str | None:
-        """User and password to show on the page, if they are no secret."""
-
-    @property
-    def faults(self) -> FaultPlan:
-        """The fault plan in force."""
-
-    def set_faults(self, plan: FaultPlan) -> None:
-        """Put another plan in force."""
-
-    def clear(self) -> None:
-        """Forget events and requests."""
 
 
 def is_loopback(host: str) -> bool:
@@ -93,8 +68,13 @@ def _guarded(endpoint: Endpoint) -> Endpoint:
     return guard
 
 
+def _json(document: object, status: int = 200) -> Response:
+    # In ASCII: an event may hold half a surrogate pair, which is no UTF-8.
+    return Response(json.dumps(document), status, media_type="application/json")
+
+
 def _error(status: int, message: str) -> Response:
-    return JSONResponse({"error": message}, status_code=status)
+    return _json({"error": message}, status)
 
 
 class Control:
@@ -104,13 +84,11 @@ class Control:
         sandbox: What they show and steer.
     """
 
-    def __init__(self, sandbox: Controlled) -> None:
+    def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
         self._started = time.monotonic()
-        files = resources.files("airflow_provider_bik.sandbox") / "page"
-        style, script, page = (
-            (files / name).read_text(encoding="utf-8") for name in ("page.css", "page.js", "page.html")
-        )
+        files = [_PAGE / name for name in ("page.css", "page.js", "page.html")]
+        style, script, page = (file.read_text(encoding="utf-8") for file in files)
         script = script.replace("{}/*PLANS*/", json.dumps(PLANS))
         self._page = page.replace("/*STYLE*/", style).replace("/*SCRIPT*/", script)
 
@@ -137,32 +115,16 @@ class Control:
         return HTMLResponse(self._page.replace("NONCE", nonce), headers=headers)
 
     async def _stats(self, _request: Request) -> Response:
-        ledger = self._sandbox.ledger
-        summary = ledger.summary()
-        statuses, faults, refusals = self._sandbox.log.counted()
-        return JSONResponse(
+        sandbox = self._sandbox
+        return _json(
             {
                 "uptime": time.monotonic() - self._started,
-                "credentials": self._sandbox.sample_credentials,
-                "second": summary.second,
-                "pipelines": {
-                    name: {
-                        "total": summary.totals.get(name, 0),
-                        "rate": summary.rates[name],
-                        "series": summary.series[name],
-                    }
-                    for name in PIPELINES
-                },
-                "statuses": statuses,
-                "faults": faults,
-                "refusals": [{"reason": reason, "count": count} for reason, count in refusals],
-                "extraCopies": summary.extra_copies,
-                "duplicates": [
-                    {"contentHash": each.content_hash, "copies": each.copies, "eventName": each.example}
-                    for each in ledger.duplicates(limit=_DUPLICATES)
-                ],
-                "latest": [_shown(event) for event in ledger.latest(_LATEST)],
-                "plan": next((name for name, plan in _KNOWN.items() if plan == self._sandbox.faults), "other"),
+                "credentials": sandbox.sample_credentials,
+                **sandbox.ledger.summary(),
+                **sandbox.log.counted(),
+                "duplicates": [each._asdict() for each in sandbox.ledger.duplicates(limit=_DUPLICATES)],
+                "latest": [_shown(event) for event in sandbox.ledger.latest(_LATEST)],
+                "plan": next((name for name, plan in _KNOWN.items() if plan == sandbox.faults), "other"),
             }
         )
 
@@ -171,20 +133,19 @@ class Control:
         where = dict(_pair(each) for each in request.query_params.getlist("where"))
         counts = self._sandbox.ledger.counts(*fields, where=where)
         rows = [{**dict(zip(fields, values, strict=True)), "count": count} for values, count in counts.items()]
-        return JSONResponse({"by": fields, "counts": rows})
+        return _json({"by": fields, "counts": rows})
 
     async def _duplicates(self, request: Request) -> Response:
         key = request.query_params.get("key", "eventName")
         rows = [each._asdict() for each in self._sandbox.ledger.duplicates(key)]
-        return JSONResponse({"key": key, "duplicates": rows})
+        return _json({"key": key, "duplicates": rows})
 
     async def _event(self, request: Request) -> Response:
         found = self._sandbox.ledger.event(request.path_params["sequence"])
         if found is None:
             return _error(404, "There is no such event; it may have been forgotten")
-        return JSONResponse(
+        return _json(
             {
-                "sequence": found.sequence,
                 "pipeline": found.pipeline,
                 "receivedAt": found.received,
                 "contentHash": found.content_hash,
@@ -197,7 +158,7 @@ class Control:
         return Response(status_code=204)
 
     async def _set_faults(self, request: Request) -> Response:
-        self._sandbox.set_faults(FaultPlan.from_json(await request.body()))
+        self._sandbox.faults = FaultPlan.from_json(await request.body())
         return Response(status_code=204)
 
 
@@ -209,13 +170,13 @@ def _pair(text: str) -> tuple[str, str]:
     return field, value
 
 
-def _shown(event: StoredEvent) -> dict[str, object]:
-    created_at = event.event.get("createdAt")
+def _shown(stored: StoredEvent) -> dict[str, object]:
+    event = stored.event
     return {
-        "sequence": event.sequence,
-        "pipeline": event.pipeline,
-        "receivedAt": event.received,
-        "eventName": str(event.event["eventName"])[:_SHOWN_TEXT],
-        "person": masked_person(event.event)[:_SHOWN_TEXT],
-        "createdAt": created_at[:_SHOWN_TEXT] if isinstance(created_at, str) else None,
+        "sequence": stored.sequence,
+        "pipeline": stored.pipeline,
+        "receivedAt": stored.received,
+        "eventName": str(event["eventName"])[:_SHOWN_TEXT],
+        "person": masked_person(event)[:_SHOWN_TEXT],
+        "createdAt": str(event.get("createdAt", ""))[:_SHOWN_TEXT],
     }

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Literal, Self, get_args
+from typing import Annotated, Literal, Self
+
+from pydantic import BeforeValidator, ConfigDict, Field, StrictFloat, StrictInt, TypeAdapter, ValidationError
+from pydantic import model_validator as validated
+from pydantic.dataclasses import dataclass
 
 Kind = Literal["status", "reset", "hang", "slow_body", "not_json", "truncated", "inner_status", "success_false"]
 When = Literal["before", "after"]
@@ -15,25 +16,12 @@ OnBadEvent = Literal["refuse_batch", "accept_others"]
 ROUNDING = 1e-9
 """Probabilities such as ten times 0.1 may add up to a little more than one."""
 
-
-def _demand(condition: bool, message: str) -> None:  # noqa: FBT001 - reads as an assertion
-    if not condition:
-        raise ValueError(message)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+_Line = Annotated[str, Field(pattern=r"^[ -~]*$")]
+_Status = Annotated[StrictInt, Field(ge=200, le=599)]
+_Seconds = Annotated[StrictFloat, Field(ge=0, allow_inf_nan=False)]
 
 
-def _is_line(value: object) -> bool:
-    return isinstance(value, str) and value.isascii() and value.isprintable()
-
-
-def _is_status(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 200 <= value <= 599  # noqa: PLR2004 - HTTP's range
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class Fault:
     """One thing that goes wrong with one request.
 
@@ -62,26 +50,24 @@ class Fault:
 
     kind: Kind
     when: When = "before"
-    status: int | None = None
-    retry_after: str | None = None
-    seconds: float | None = None
-    location: str | None = None
-    message: str | None = None
-
-    def __post_init__(self) -> None:
-        _demand(self.kind in get_args(Kind), f"kind: one of {', '.join(get_args(Kind))}, not {self.kind!r}")
-        _demand(self.when in get_args(When), f"when: 'before' or 'after', not {self.when!r}")
-        _demand(self.status is None or _is_status(self.status), f"status: 200 to 599, not {self.status!r}")
-        _demand(
-            self.seconds is None or (_is_number(self.seconds) and self.seconds >= 0),
-            f"seconds: a number of 0 or more, not {self.seconds!r}",
-        )
-        for name in ("retry_after", "location", "message"):
-            value = getattr(self, name)
-            _demand(value is None or _is_line(value), f"{name}: a string of one line, not {value!r}")
+    status: _Status | None = None
+    retry_after: _Line | None = None
+    seconds: _Seconds | None = None
+    location: _Line | None = None
+    message: _Line | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+def _pair(rate: object) -> object:
+    """In JSON, a fault carries its probability."""
+    if not isinstance(rate, Mapping):
+        return rate
+    if "probability" not in rate:
+        message = "a fault of rates needs its probability"
+        raise ValueError(message)
+    return {name: value for name, value in rate.items() if name != "probability"}, rate["probability"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class FaultPlan:
     """When faults strike. The same plan over the same requests, one after the other, gives the same faults.
 
@@ -101,40 +87,25 @@ class FaultPlan:
         ValueError: A value is outside its range.
     """
 
-    seed: int = 0
+    seed: StrictInt = 0
     script: tuple[Fault | None, ...] = ()
-    rates: tuple[tuple[Fault, float], ...] = ()
-    latency: tuple[float, float] = (0.0, 0.0)
-    requests_per_second: float | None = None
-    retry_after: str | None = None
-    max_concurrent: int | None = None
-    over_limit_status: int = 503
+    rates: tuple[Annotated[tuple[Fault, _Seconds], BeforeValidator(_pair)], ...] = ()
+    latency: tuple[_Seconds, _Seconds] = (0.0, 0.0)
+    requests_per_second: Annotated[StrictFloat, Field(gt=0, allow_inf_nan=False)] | None = None
+    retry_after: _Line | None = None
+    max_concurrent: Annotated[StrictInt, Field(gt=0)] | None = None
+    over_limit_status: _Status = 503
     on_bad_event: OnBadEvent = "refuse_batch"
 
-    def __post_init__(self) -> None:
-        _demand(isinstance(self.seed, int), f"seed: an integer, not {self.seed!r}")
-        odds = [probability for _, probability in self.rates]
-        _demand(
-            all(_is_number(each) and each >= 0 for each in odds) and sum(odds) <= 1 + ROUNDING,
-            "rates: probabilities of 0 or more that add up to 1 at most",
-        )
-        low_high = self.latency
-        _demand(
-            len(low_high) == 2 and all(map(_is_number, low_high)) and 0 <= low_high[0] <= low_high[1],  # noqa: PLR2004 - a pair
-            "latency: two numbers of seconds, the lower one first",
-        )
-        rate, limit = self.requests_per_second, self.max_concurrent
-        _demand(rate is None or (_is_number(rate) and rate > 0), f"requests_per_second: above 0, not {rate!r}")
-        _demand(limit is None or (isinstance(limit, int) and limit > 0), f"max_concurrent: 1 or more, not {limit!r}")
-        _demand(_is_status(self.over_limit_status), f"over_limit_status: 200 to 599, not {self.over_limit_status!r}")
-        _demand(
-            self.on_bad_event in get_args(OnBadEvent),
-            f"on_bad_event: 'refuse_batch' or 'accept_others', not {self.on_bad_event!r}",
-        )
-        _demand(
-            self.retry_after is None or _is_line(self.retry_after),
-            f"retry_after: a string of one line, not {self.retry_after!r}",
-        )
+    @validated(mode="after")
+    def _adds_up(self) -> Self:
+        if sum(probability for _, probability in self.rates) > 1 + ROUNDING:
+            message = "the probabilities of rates must add up to 1 at most"
+            raise ValueError(message)
+        if self.latency[0] > self.latency[1]:
+            message = "latency needs the lower number first"
+            raise ValueError(message)
+        return self
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
@@ -147,44 +118,10 @@ class FaultPlan:
                 ``{"seed": 7, "script": [null, {"kind": "reset"}], "rates": [{"kind": "hang", "probability": 0.1}]}``.
 
         Raises:
-            ValueError: Not JSON, an unknown name, or a value outside its range; the text says which.
+            ValueError: Not JSON, an unknown name, or a value outside its range; the text says which, in one line.
         """
-        plan = _named(json.loads(text), cls, "plan")
-        if "script" in plan:
-            entries = _entries(plan["script"], "script")
-            plan["script"] = tuple(None if entry is None else _fault(entry, "script") for entry in entries)
-        if "rates" in plan:
-            plan["rates"] = tuple(_rate(entry) for entry in _entries(plan["rates"], "rates"))
-        if "latency" in plan:
-            plan["latency"] = tuple(_entries(plan["latency"], "latency"))
-        return cls(**plan)  # type: ignore[arg-type]  # checked by __post_init__
-
-
-def _entries(value: object, place: str) -> list[object]:
-    if not isinstance(value, list):
-        message = f"{place}: a list"
-        raise ValueError(message)  # noqa: TRY004 - one kind of error for whatever is wrong with the text
-    return value
-
-
-def _named(value: object, kind: type[Fault | FaultPlan], place: str) -> dict[str, object]:
-    if not isinstance(value, Mapping):
-        message = f"{place}: an object"
-        raise ValueError(message)  # noqa: TRY004 - one kind of error for whatever is wrong with the text
-    known = {field.name for field in fields(kind)}
-    unknown = sorted(str(name) for name in value if name not in known)
-    _demand(not unknown, f"{place}: unknown {', '.join(unknown)}; known are {', '.join(sorted(known))}")
-    return dict(value)
-
-
-def _fault(value: object, place: str) -> Fault:
-    named = _named(value, Fault, place)
-    _demand("kind" in named, f"{place}: a fault needs its kind")
-    return Fault(**named)  # type: ignore[arg-type]  # checked by __post_init__
-
-
-def _rate(value: object) -> tuple[Fault, float]:
-    if not isinstance(value, Mapping) or not _is_number(value.get("probability")):
-        message = "rates: objects with a probability"
-        raise ValueError(message)
-    return _fault({name: each for name, each in value.items() if name != "probability"}, "rates"), value["probability"]
+        try:
+            return TypeAdapter(cls).validate_json(text)
+        except ValidationError as error:
+            said = [(".".join(map(str, each["loc"])) or "plan", each["msg"]) for each in error.errors()]
+            raise ValueError("; ".join(f"{place}: {message}" for place, message in said)) from None

@@ -4,22 +4,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from airflow_provider_bik.sandbox.faults import Fault, FaultPlan
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draw:
-    """What the plan has in store for one request.
-
-    Attributes:
-        fault: The fault that strikes, if any.
-        latency: Seconds to wait before the request is handled.
-    """
-
-    fault: Fault | None
-    latency: float
 
 
 class Gate:
@@ -45,13 +31,16 @@ class Gate:
     def _burst(self) -> float:
         return max(1.0, self.plan.requests_per_second or 1.0)
 
-    def draw(self) -> Draw:
-        """Take the next entry of the script, or roll the dice once it is used up."""
-        low, high = self.plan.latency
-        latency = self._latencies.uniform(low, high)
+    def draw(self) -> tuple[Fault | None, float]:
+        """Take the next entry of the script, or roll the dice once it is used up.
+
+        Returns:
+            The fault that strikes, if any, and the seconds to wait before the request is handled.
+        """
+        latency = self._latencies.uniform(*self.plan.latency)
         for scripted in self._script:
-            return Draw(fault=scripted, latency=latency)
-        return Draw(fault=self._roll(), latency=latency)
+            return scripted, latency
+        return self._roll(), latency
 
     def _roll(self) -> Fault | None:
         rolled = self._faults.random()

@@ -2,101 +2,123 @@
 
 from __future__ import annotations
 
+import json
 import os
-import sqlite3
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
-from airflow_provider_bik.sandbox.activity import Activity, Summary
-from airflow_provider_bik.sandbox.contract import Accepted
-from airflow_provider_bik.sandbox.ledger_fields import FilterValue, condition, expression
-from airflow_provider_bik.sandbox.stored import Duplicate, Row, StoredEvent, stored_event
+from airflow_provider_bik.sandbox.activity import Activity
+from airflow_provider_bik.sandbox.contract import Pipeline, digest, route
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS events (
-    sequence INTEGER PRIMARY KEY, received REAL NOT NULL, pipeline TEXT NOT NULL, event_name TEXT NOT NULL,
-    content_hash BLOB NOT NULL, event TEXT NOT NULL, personal TEXT);
-CREATE INDEX IF NOT EXISTS personal_since ON events (received) WHERE personal IS NOT NULL;
-CREATE TABLE IF NOT EXISTS contents (
-    content_hash BLOB PRIMARY KEY, copies INTEGER NOT NULL, example INTEGER NOT NULL) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS duplicated ON contents (copies) WHERE copies > 1;
-"""
-_PAGE = 1000
-"""Events read at a time: bounds the memory of a reader and how long it keeps writers waiting."""
+FilterValue = str | int | float | bool | None
 
-_PURGE = 5000
-"""Events blanked at a time: keeps requests from waiting for a purge."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredEvent:
+    """One event as stored.
+
+    Attributes:
+        sequence: Its place in the order of arrival, from 1.
+        pipeline: Where its flags sent it.
+        received: When it arrived, in seconds since 1970.
+        content_hash: Digest of its canonical JSON, in hexadecimal.
+        body: The event as received, as JSON.
+    """
+
+    sequence: int
+    pipeline: Pipeline
+    received: float
+    content_hash: str
+    body: str
+
+    @property
+    def event(self) -> dict[str, object]:
+        """The event as received."""
+        event: dict[str, object] = json.loads(self.body)
+        return event
+
+
+class Duplicate(NamedTuple):
+    """Content that was stored more than once.
+
+    Attributes:
+        content_hash: Digest of the event's canonical JSON, in hexadecimal.
+        copies: How many times it was stored.
+        example: The asked field of the first copy.
+    """
+
+    content_hash: str
+    copies: int
+    example: str | None
 
 
 class Ledger:
-    """Stored events in SQLite. Safe to use from any thread.
+    """Stored events, in memory. Safe to use from any thread.
 
     Fields are named as in the event, with dots: ``eventName``, ``eventProperties.currency``, ``email``; ``event.email``
-    says the same. Besides, there are ``pipeline`` and ``content_hash``. Filters take the value as text, number or
-    boolean; ``None`` is for fields that are missing, null or blanked.
+    says the same. Besides, there are ``pipeline``, ``content_hash`` and ``sequence``. Filters take the value as text,
+    number or boolean; ``None`` is for fields that are missing or null.
 
     Args:
-        path: A file to keep the events in, readable by its owner only; in memory unless given.
-        retain: Seconds until the personal part of an event (name, email, phone number and postal addresses) is blanked;
-            with 0 it is never stored. The content hash stays.
-        clock: Seconds since 1970.
+        path: A file to keep the events in as well, readable by its owner only; what is in it is read at the start.
+
+    Raises:
+        OSError: The file cannot be written.
+        ValueError: The file is no ledger.
     """
 
-    def __init__(
-        self, *, path: Path | None = None, retain: float = 3600.0, clock: Callable[[], float] = time.time
-    ) -> None:
-        self._retain = retain
-        self._clock = clock
+    def __init__(self, path: Path | None = None) -> None:
         self._lock = threading.Lock()
-        if path is not None:
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        self._database = sqlite3.connect(path or ":memory:", check_same_thread=False, isolation_level=None)
-        # JSON may hold half a surrogate pair, which is no UTF-8.
-        self._database.text_factory = lambda raw: raw.decode("utf-8", "replace")
+        self._events: list[StoredEvent] = []
+        self._copies: dict[str, list[int]] = {}
+        self._repeated: dict[str, list[int]] = {}
         self._activity = Activity(time.monotonic)
+        self._file = None if path is None else os.open(path, os.O_CREAT | os.O_RDWR | os.O_APPEND, 0o600)
+        if path is not None:
+            self._read(path)
+
+    def _read(self, path: Path) -> None:
+        lines = path.read_bytes().splitlines(keepends=True)
+        # A sandbox that was killed may have left half a line.
+        whole = lines[:-1] if lines and not lines[-1].endswith(b"\n") else lines
         try:
-            self._prepare()
-        except sqlite3.Error:
-            self._database.close()
-            raise
+            for received, event in map(json.loads, whole):
+                self._add(event, received)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            self.close()
+            message = f"{path} is no ledger of the sandbox"
+            raise ValueError(message) from error
+        self._activity.totals.update(event.pipeline for event in self._events)
+        os.truncate(path, sum(map(len, whole)))
 
-    def _prepare(self) -> None:
-        # What is blanked must be gone from the file too; losing the file in a power cut is no harm.
-        for pragma in ("secure_delete = ON", "journal_mode = TRUNCATE", "synchronous = OFF"):
-            self._database.execute(f"PRAGMA {pragma}")
-        self._database.executescript(_SCHEMA)
-        for pipeline, count in self._database.execute("SELECT pipeline, count(*) FROM events GROUP BY pipeline"):
-            self._activity.totals[pipeline] = count
-        self.purge()
-
-    def store(self, events: Sequence[Accepted]) -> None:
-        """Write events down, all or none."""
-        now = self._clock()
-        keep = self._retain > 0
-        rows = [(now, e.pipeline, e.name, e.content_hash, e.event, e.personal if keep else None) for e in events]
+    def store(self, events: Sequence[Mapping[str, object]]) -> None:
+        """Write events down."""
+        now = time.time()
         with self._lock:
-            database = self._database
-            database.execute("BEGIN")
-            try:
-                database.executemany(
-                    "INSERT INTO events (received, pipeline, event_name, content_hash, event, personal)"
-                    " VALUES (?, ?, ?, ?, ?, ?)",
-                    rows,
-                )
-                last = database.execute("SELECT last_insert_rowid()").fetchone()[0]
-                first = last - len(rows) + 1
-                database.executemany(
-                    "INSERT INTO contents VALUES (?, 1, ?) ON CONFLICT DO UPDATE SET copies = copies + 1",
-                    [(event.content_hash, first + place) for place, event in enumerate(events)],
-                )
-            except BaseException:
-                database.execute("ROLLBACK")
-                raise
-            database.execute("COMMIT")
-            self._activity.add(Counter(event.pipeline for event in events))
+            added = [self._add(event, now) for event in events]
+            self._activity.add(Counter(event.pipeline for event in added))
+            if self._file is not None:
+                os.write(self._file, "".join(f"[{event.received},{event.body}]\n" for event in added).encode())
+
+    def _add(self, event: Mapping[str, object], received: float) -> StoredEvent:
+        stored = StoredEvent(
+            sequence=len(self._events) + 1,
+            pipeline=route(event),
+            received=received,
+            content_hash=digest(event),
+            body=_compact(event),
+        )
+        self._events.append(stored)
+        places = self._copies.setdefault(stored.content_hash, [])
+        places.append(stored.sequence)
+        if len(places) > 1:
+            self._repeated[stored.content_hash] = places
+        return stored
 
     def count(self, **filters: FilterValue) -> int:
         """Count the stored events, all or those that match every filter.
@@ -107,8 +129,7 @@ class Ledger:
         Raises:
             ValueError: A field's name cannot be one.
         """
-        where, values = condition(filters)
-        return int(self._rows(f"SELECT count(*) FROM events WHERE {where}", values)[0][0])  # noqa: S608 - values are bound
+        return sum(1 for _ in self.stored(**filters)) if filters else len(self._events)
 
     def counts(self, *fields: str, where: Mapping[str, FilterValue] | None = None) -> dict[tuple[str | None, ...], int]:
         """Count the stored events by the values of fields, as text; ``None`` where an event has none.
@@ -120,35 +141,27 @@ class Ledger:
         Raises:
             ValueError: A field's name cannot be one.
         """
-        if not fields:
-            return {(): self.count(**(where or {}))}
-        chosen = [expression(field) for field in fields]
-        columns = ", ".join(sql for sql, _ in chosen)
-        limit, values = condition(where or {})
-        group = ", ".join(str(place + 1) for place in range(len(fields)))
-        query = f"SELECT {columns}, count(*) FROM events WHERE {limit} GROUP BY {group}"  # noqa: S608 - values are bound
-        rows = self._rows(query, [*(value for _, bound in chosen for value in bound), *values])
-        return {tuple(row[:-1]): int(row[-1]) for row in rows}
+        chosen = [_reader(field) for field in fields]
+        found = Counter(tuple(read(event) for read in chosen) for event in self.stored(**(where or {})))
+        return dict(found) if fields else {(): found.total()}
 
-    def duplicates(self, key: str = "eventName", limit: int = -1) -> list[Duplicate]:
+    def duplicates(self, key: str = "eventName", limit: int | None = None) -> list[Duplicate]:
         """List content that was stored more than once, most copies first.
 
         Args:
             key: The field to show of each, such as ``eventProperties.orderId``.
-            limit: List so many at most; all if negative.
+            limit: List so many at most.
 
         Raises:
             ValueError: The field's name cannot be one.
         """
-        shown, bound = expression(key)
-        query = (
-            f"SELECT lower(hex(contents.content_hash)), copies, {shown} FROM contents"  # noqa: S608 - values are bound
-            " JOIN events ON sequence = example WHERE copies > 1 ORDER BY copies DESC, example LIMIT ?"
-        )
-        return [Duplicate(*row) for row in self._rows(query, [*bound, limit])]
+        shown = _reader(key)
+        with self._lock:
+            most = sorted(self._repeated.items(), key=lambda each: (-len(each[1]), each[1][0]))[:limit]
+            return [Duplicate(name, len(places), shown(self._events[places[0] - 1])) for name, places in most]
 
     def stored(self, **filters: FilterValue) -> Iterator[StoredEvent]:
-        """Go through the stored events in order of arrival, a few at a time.
+        """Go through the events that are stored now, in order of arrival.
 
         Args:
             filters: As for `count`.
@@ -156,63 +169,68 @@ class Ledger:
         Raises:
             ValueError: A field's name cannot be one.
         """
-        after = 0
-        while page := self._page(f"sequence > {after}", filters, "sequence", _PAGE):
-            yield from page
-            after = page[-1].sequence
+        wanted = [(_reader(field), _text(value)) for field, value in filters.items()]
+        with self._lock:
+            events = self._events.copy()
+        return (event for event in events if all(read(event) == value for read, value in wanted))
 
     def event(self, sequence: int) -> StoredEvent | None:
         """Give one event by its place in the order of arrival; None if there is none."""
-        return next(iter(self._page(f"sequence = {sequence}", {}, "sequence", 1)), None)
+        with self._lock:
+            return self._events[sequence - 1] if 0 < sequence <= len(self._events) else None
 
     def latest(self, limit: int) -> list[StoredEvent]:
         """Give the newest events, newest first."""
-        return self._page("TRUE", {}, "sequence DESC", limit)
-
-    def _page(self, extra: str, filters: Mapping[str, FilterValue], order: str, limit: int) -> list[StoredEvent]:
-        where, values = condition(filters)
-        query = (
-            "SELECT sequence, pipeline, received, lower(hex(content_hash)), event, personal FROM events"  # noqa: S608 - values are bound
-            f" WHERE {extra} AND {where} ORDER BY {order} LIMIT ?"
-        )
-        return [stored_event(row) for row in self._rows(query, [*values, limit])]
-
-    def summary(self) -> Summary:
-        """Give what the page shows of the ledger."""
-        extra = self._rows("SELECT coalesce(sum(copies - 1), 0) FROM contents WHERE copies > 1", [])[0][0]
         with self._lock:
-            return self._activity.summary(extra)
+            return self._events[: -limit - 1 : -1]
 
-    def purge(self, steps: int | None = None) -> None:
-        """Blank the personal part of events that were kept for long enough.
-
-        Args:
-            steps: How much to do at once, so that a large purge does not hold up requests; everything if not given.
-        """
-        until = self._clock() - self._retain
-        while steps is None or steps > 0:
-            with self._lock:
-                blanked = self._database.execute(
-                    "UPDATE events SET personal = NULL WHERE sequence IN ("
-                    "SELECT sequence FROM events WHERE personal IS NOT NULL AND received <= ? LIMIT ?)",
-                    (until, _PURGE),
-                ).rowcount
-            if blanked < _PURGE:
-                return
-            steps = None if steps is None else steps - 1
+    def summary(self) -> dict[str, object]:
+        """Give what the page shows of the ledger, as JSON."""
+        with self._lock:
+            extra = sum(len(places) - 1 for places in self._repeated.values())
+            return {**self._activity.summary(), "extraCopies": extra}
 
     def clear(self) -> None:
         """Forget every event."""
         with self._lock:
-            self._database.executescript("BEGIN; DELETE FROM events; DELETE FROM contents; COMMIT;")
-            self._activity.clear()
+            for each in (self._events, self._copies, self._repeated, self._activity):
+                each.clear()
+            if self._file is not None:
+                os.truncate(self._file, 0)
 
     def close(self) -> None:
-        """Let go of the database; nothing can be asked afterwards."""
+        """Let go of the file; what was stored can still be asked for."""
         with self._lock:
-            self._database.close()
+            if self._file is not None:
+                os.close(self._file)
+            self._file = None
 
-    def _rows(self, query: str, values: Sequence[object]) -> list[Row]:
-        self.purge()
-        with self._lock:
-            return self._database.execute(query, tuple(values)).fetchall()
+
+_compact: Callable[[object], str] = json.JSONEncoder(separators=(",", ":")).encode
+
+
+def _text(value: object) -> str | None:
+    return value if value is None or isinstance(value, str) else _compact(value)
+
+
+def _reader(field: str) -> Callable[[StoredEvent], str | None]:
+    """What reads a field of an event, as text.
+
+    Raises:
+        ValueError: The name is empty somewhere.
+    """
+    name = field.removeprefix("event.")
+    if name in {"pipeline", "content_hash", "sequence"}:
+        return lambda event: str(getattr(event, name))
+    steps = name.split(".")
+    if not all(steps):
+        message = f"{field!r} is not the name of a field: names are joined by dots, as in eventProperties.orderId"
+        raise ValueError(message)
+
+    def read(event: StoredEvent) -> str | None:
+        value: object = event.event
+        for step in steps:
+            value = value.get(step) if isinstance(value, dict) else None
+        return _text(value)
+
+    return read

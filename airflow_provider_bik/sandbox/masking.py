@@ -26,7 +26,7 @@ def masked_phone(phone: str) -> str:
 
 
 def masked_person(event: Mapping[str, object]) -> str:
-    """Describe whom an event is about; empty once the personal part has been blanked."""
+    """Describe whom an event is about."""
     email, phone = event.get("email"), event.get("phoneNumber")
     if isinstance(email, str) and email:
         return masked_email(email)

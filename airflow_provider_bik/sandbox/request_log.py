@@ -2,39 +2,25 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from collections import Counter, deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class RequestRecord:
     """One request to BIK's endpoints, or to a path that does not exist.
 
     Attributes:
         endpoint: ``sendEvent``, ``sendEvents``, ``authPartnerViaKey``, or the path as asked.
+        authorized: Whether the credentials were right.
+        received_at: When it arrived, in seconds of ``time.monotonic()``.
         status: The HTTP status answered; ``None`` while, or because, there was no answer.
         events: Events in the body; 0 if it could not be read.
-        authorized: Whether the credentials were right.
         fault: Kind of the fault that struck, ``limit`` if the plan's limits turned the request away, else ``None``.
-        received_at: When it arrived, in seconds of ``time.monotonic()``.
-        body: The body as received, if bodies are kept and personal data may still be.
+        body: The body as received, if bodies are kept.
     """
-
-    endpoint: str
-    status: int | None
-    events: int
-    authorized: bool
-    fault: str | None
-    received_at: float
-    body: bytes | None
-
-
-@dataclass(slots=True, kw_only=True)
-class Exchange:
-    """A request while it is being answered; becomes a `RequestRecord`."""
 
     endpoint: str
     authorized: bool
@@ -43,91 +29,52 @@ class Exchange:
     events: int = 0
     fault: str | None = None
     body: bytes | None = None
-    body_since: float = math.inf
-
-    def record(self) -> RequestRecord:
-        """Freeze what is known by now."""
-        return RequestRecord(
-            endpoint=self.endpoint,
-            status=self.status,
-            events=self.events,
-            authorized=self.authorized,
-            fault=self.fault,
-            received_at=self.received_at,
-            body=self.body,
-        )
 
 
 class RequestLog:
     """The last requests in order of arrival, and counts of all of them. Safe to read from any thread.
 
     Args:
-        keep_bodies: Whether bodies are kept.
-        retain: Seconds after which kept bodies are dropped, for they hold personal data.
         limit: How many requests are kept; the oldest go first.
-        clock: Seconds, for `retain`.
     """
 
-    def __init__(self, *, keep_bodies: bool, retain: float, limit: int, clock: Callable[[], float]) -> None:
+    def __init__(self, limit: int) -> None:
         self._lock = threading.Lock()
-        self._keep_bodies = keep_bodies and retain > 0
-        self._retain = retain
-        self._clock = clock
-        self._exchanges: deque[Exchange] = deque(maxlen=limit)
-        self._with_bodies: deque[Exchange] = deque(maxlen=limit)
+        self._records: deque[RequestRecord] = deque(maxlen=limit)
         self.statuses: Counter[str] = Counter()
         self.faults: Counter[str] = Counter()
-        self.refusals: Counter[str] = Counter()
+        self.rejections: Counter[str] = Counter()
 
-    def begin(self, exchange: Exchange) -> None:
-        """Note that a request has arrived."""
+    def begin(self, record: RequestRecord) -> None:
+        """Note that a request has arrived; what it becomes is written into its record."""
         with self._lock:
-            self._exchanges.append(exchange)
+            self._records.append(record)
 
-    def keep_body(self, exchange: Exchange, body: bytes) -> None:
-        """Keep the body of a request, if bodies are kept."""
-        if not self._keep_bodies:
-            return
-        with self._lock:
-            exchange.body = body
-            exchange.body_since = self._clock()
-            self._with_bodies.append(exchange)
-
-    def end(self, exchange: Exchange) -> None:
+    def end(self, record: RequestRecord) -> None:
         """Note that a request is done with, answered or not."""
         with self._lock:
-            self.statuses[str(exchange.status or "none")] += 1
-            if exchange.fault:
-                self.faults[exchange.fault] += 1
+            self.statuses[str(record.status or "none")] += 1
+            if record.fault:
+                self.faults[record.fault] += 1
 
-    def refuse(self, reasons: list[str]) -> None:
-        """Count why something was refused."""
+    def reject(self, reasons: Iterable[str]) -> None:
+        """Count why something was rejected."""
         with self._lock:
-            self.refusals.update(reasons)
+            self.rejections.update(reasons)
 
     def snapshot(self) -> list[RequestRecord]:
-        """List the requests, oldest first."""
-        self.purge()
+        """Copies of the requests, oldest first."""
         with self._lock:
-            return [exchange.record() for exchange in self._exchanges]
+            return [replace(record) for record in self._records]
 
-    def counted(self) -> tuple[dict[str, int], dict[str, int], list[tuple[str, int]]]:
-        """Count all requests by status and by fault, and the refusals by reason, most frequent first."""
+    def counted(self) -> dict[str, object]:
+        """Count all requests by status and by fault, and the rejections by reason, most frequent first; as JSON."""
         with self._lock:
-            return dict(self.statuses), dict(self.faults), self.refusals.most_common(20)
-
-    def purge(self) -> None:
-        """Drop the bodies that have been kept for long enough."""
-        until = self._clock() - self._retain
-        with self._lock:
-            while self._with_bodies and self._with_bodies[0].body_since <= until:
-                self._with_bodies.popleft().body = None
+            rejections = [{"reason": reason, "count": count} for reason, count in self.rejections.most_common(20)]
+            return {"statuses": dict(self.statuses), "faults": dict(self.faults), "rejections": rejections}
 
     def clear(self) -> None:
         """Forget everything."""
         with self._lock:
-            self._exchanges.clear()
-            self._with_bodies.clear()
-            self.statuses.clear()
-            self.faults.clear()
-            self.refusals.clear()
+            for each in (self._records, self.statuses, self.faults, self.rejections):
+                each.clear()

@@ -31,7 +31,6 @@ DEFAULT_KEY: Final = "sandbox-key"
 DEFAULT_SECRET: Final = "sandbox-secret"  # noqa: S105 - made up, and good for nothing but the sandbox
 DEFAULT_APP_ID: Final = "sandbox-app"
 _PATIENCE: Final = 30.0
-_TICK: Final = 0.1
 _HISTORY: Final = 100_000
 
 
@@ -44,19 +43,20 @@ class Sandbox:
         app_id: The app that the credential check must be asked about.
         faults: What goes wrong, and when.
         port: The port; a free one with 0.
-        keep_bodies: Keep the bodies of requests in `requests`, until `retain_personal_data` seconds have passed.
-        retain_personal_data: Seconds until the personal part of a stored event is blanked; with 0 it is never stored.
+        keep_bodies: Keep the bodies of requests in `requests`.
         required_properties: By event name, properties that an event must have beyond what BIK documents.
         max_body_bytes: Larger bodies are answered with 413. BIK documents no limit.
-        ledger_path: A file for the ledger; in memory unless given.
-        clock: Seconds since 1970, by which personal data is blanked.
+        ledger_path: A file to keep the ledger in as well; a sandbox that is given it again goes on with its events.
+
+    Attributes:
+        ledger: The stored events.
 
     Raises:
-        OSError: On entering: the port is taken, or the file cannot be written.
-        sqlite3.Error: On entering: the file is no ledger.
+        OSError: The file cannot be written; on entering: the port is taken.
+        ValueError: The file is no ledger.
     """
 
-    def __init__(  # noqa: PLR0913 - each is a setting of its own, and all are by name
+    def __init__(
         self,
         *,
         api_key: str = DEFAULT_KEY,
@@ -65,11 +65,9 @@ class Sandbox:
         faults: FaultPlan | None = None,
         port: int = 0,
         keep_bodies: bool = False,
-        retain_personal_data: float = 3600.0,
         required_properties: Mapping[str, Sequence[str]] | None = None,
         max_body_bytes: int = 1_048_576,
         ledger_path: Path | None = None,
-        clock: Callable[[], float] = time.time,
     ) -> None:
         self.rules = Rules(
             api_key=api_key,
@@ -77,14 +75,12 @@ class Sandbox:
             app_id=app_id,
             max_body_bytes=max_body_bytes,
             required_properties=required_properties or {},
+            keep_bodies=keep_bodies,
         )
         self._port = port
-        self._ledger_path = ledger_path
-        self.retain_personal_data = retain_personal_data
-        self._clock = clock
         self._gate = Gate(faults or FaultPlan(), time.monotonic)
-        self.log = RequestLog(keep_bodies=keep_bodies, retain=retain_personal_data, limit=_HISTORY, clock=clock)
-        self._ledger: Ledger | None = None
+        self.log = RequestLog(limit=_HISTORY)
+        self.ledger = Ledger(ledger_path)
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
 
@@ -92,8 +88,7 @@ class Sandbox:
         listener = _listen(self._port)
         try:
             self._port = listener.getsockname()[1]
-            self._ledger = Ledger(path=self._ledger_path, retain=self.retain_personal_data, clock=self._clock)
-            self._server = _Server(self._app, self._housekeep)
+            self._server = _Server(self._app)
             self._thread = threading.Thread(
                 target=self._server.run, kwargs={"sockets": [listener]}, name="bik-sandbox", daemon=True
             )
@@ -120,18 +115,6 @@ class Sandbox:
         return f"http://{HOST}:{self._port}"
 
     @property
-    def ledger(self) -> Ledger:
-        """The stored events.
-
-        Raises:
-            RuntimeError: The sandbox has not been entered.
-        """
-        if self._ledger is None:
-            message = "The sandbox has a ledger once it is entered: with Sandbox() as bik: ..."
-            raise RuntimeError(message)
-        return self._ledger
-
-    @property
     def requests(self) -> list[RequestRecord]:
         """The last 100,000 requests to BIK's endpoints and to unknown paths in order of arrival: a copy."""
         return self.log.snapshot()
@@ -143,10 +126,7 @@ class Sandbox:
 
     @faults.setter
     def faults(self, plan: FaultPlan) -> None:
-        self.set_faults(plan)
-
-    def set_faults(self, plan: FaultPlan) -> None:
-        """Put another plan in force; requests under way keep theirs."""
+        # Requests under way keep theirs.
         self._gate = Gate(plan, time.monotonic)
 
     @property
@@ -160,10 +140,6 @@ class Sandbox:
         """Forget events and requests."""
         self.ledger.clear()
         self.log.clear()
-
-    def _housekeep(self) -> None:
-        self.ledger.purge(steps=1)
-        self.log.purge()
 
     def _app(self, server: _Server) -> ASGIApp:
         wire = functools.partial(Wire, stopping=server.stopping, find_transport=server.find_transport)
@@ -185,12 +161,11 @@ def _listen(port: int) -> socket.socket:
 
 
 class _Server(uvicorn.Server):
-    """A server that says when it is up, keeps house, and ends at once when told to."""
+    """A server that says when it is up, and ends at once when told to."""
 
-    def __init__(self, app: Callable[[_Server], ASGIApp], housekeep: Callable[[], None]) -> None:
+    def __init__(self, app: Callable[[_Server], ASGIApp]) -> None:
         self.stopping = asyncio.Event()
         self.ready = threading.Event()
-        self._housekeep = housekeep
         self._loop: asyncio.AbstractEventLoop | None = None
         super().__init__(
             uvicorn.Config(
@@ -213,16 +188,6 @@ class _Server(uvicorn.Server):
         self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
         self.ready.set()
-
-    async def main_loop(self) -> None:
-        counter = 0
-        while not await self.on_tick(counter):
-            self._housekeep()
-            counter = (counter + 1) % 10
-            try:
-                await asyncio.wait_for(self.stopping.wait(), _TICK)
-            except TimeoutError:
-                continue
 
     def leave(self) -> None:
         """End the server, from any thread."""

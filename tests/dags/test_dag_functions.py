@@ -1,11 +1,6 @@
 from __future__ import annotations
 
-from datetime import date
-
-from bik_historical_backfill import add_up, table
-from bik_shop import TIMEZONE
-
-from airflow_provider_bik.windows import cut
+from bik_historical_backfill import add_up
 
 
 def report(read: int, confirmed: int, rejected: int, **more: object) -> dict[str, object]:
@@ -26,10 +21,3 @@ def test_a_dry_run_counts_what_could_be_sent() -> None:
 def test_what_was_delivered_before_is_not_counted_again() -> None:
     totals = add_up([report(10, 9, 1, already_delivered=True), report(5, 5, 0)])
     assert (totals["read"], totals["confirmed"], totals["already_delivered"]) == (5, 5, 1)
-
-
-def test_the_table_has_a_line_for_each_window() -> None:
-    windows = cut(date(2026, 1, 1), date(2026, 1, 15), days=7, timezone=TIMEZONE)
-    lines = table(windows, [add_up([report(10, 9, 1)]), add_up([report(5, 5, 0)])]).splitlines()
-    assert len(lines) == 3
-    assert lines[1].split() == ["2026-01-01", "10", "9", "0", "1", "0", "0"]

@@ -15,6 +15,7 @@ __all__ = [
     "Block",
     "anchors",
     "blocks",
+    "cells",
     "code_in",
     "commands",
     "first_column",
@@ -107,6 +108,11 @@ def rows(page: Path, heading: str) -> list[str]:
     return table[1].splitlines()
 
 
+def cells(page: Path, heading: str) -> list[list[str]]:
+    """The cells of these rows."""
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows(page, heading)]
+
+
 def first_column(page: Path, heading: str) -> list[str]:
     """The first column of that table, without its code marks."""
-    return [row.split("|")[1].strip().strip("`") for row in rows(page, heading)]
+    return [row[0].strip("`") for row in cells(page, heading)]

@@ -27,6 +27,7 @@ from airflow_provider_bik.events import (
     Rejection,
 )
 from airflow_provider_bik.inputs.files import item_of_text
+from tests.events.support import body, reason
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 CONTRACT = Contract(now=NOW)
@@ -44,17 +45,6 @@ def item(raw: object = None, position: int = 0, **more: Any) -> Item:
 
 def line(text: bytes, **more: Any) -> Item:
     return item(line=text, **more)
-
-
-def body(event: InputEvent) -> dict[str, Any]:
-    assert isinstance(event.result, EncodedEvent), event.result
-    found: dict[str, Any] = json.loads(event.result.body)
-    return found
-
-
-def reason(event: InputEvent) -> Reason:
-    assert isinstance(event.result, Rejection), event.result
-    return event.result.reason
 
 
 def test_a_good_event_keeps_its_position_and_nothing_that_was_read() -> None:

@@ -26,6 +26,7 @@ from airflow_provider_bik.events import (
     Rejection,
 )
 from airflow_provider_bik.inputs.files import item_of_text
+from tests.events.support import body, reason
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 ORDERS = EventMapping(
@@ -65,17 +66,6 @@ def items(*raws: object) -> Iterable[Item]:
 
 def encoded(*raws: object, mapping: EventMapping = ORDERS) -> list[InputEvent]:
     return list(Encoder(contract=Contract(now=NOW), mapping=mapping).encode_all(items(*raws)))
-
-
-def body(event: InputEvent) -> dict[str, Any]:
-    assert isinstance(event.result, EncodedEvent), event.result
-    found: dict[str, Any] = json.loads(event.result.body)
-    return found
-
-
-def reason(event: InputEvent) -> Reason:
-    assert isinstance(event.result, Rejection), event.result
-    return event.result.reason
 
 
 def unreadable(text: str = "a,b") -> dict[str, object]:

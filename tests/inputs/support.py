@@ -6,6 +6,8 @@ import csv
 import gzip
 import io
 import json
+import tarfile
+import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,8 @@ __all__ = [
     "rows_in",
     "stored",
     "stream",
+    "tarred",
+    "zipped",
 ]
 
 Rows = Sequence[Mapping[str, Any]]
@@ -48,6 +52,26 @@ def json_array(rows: Rows) -> bytes:
 
 def pretty_json_array(rows: Rows) -> bytes:
     return json.dumps(rows, indent=2).encode() + b"\n"
+
+
+def zipped(**members: bytes) -> bytes:
+    """A zip archive of files by name."""
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return target.getvalue()
+
+
+def tarred(**members: bytes) -> bytes:
+    """A tar archive of files by name."""
+    target = io.BytesIO()
+    with tarfile.open(fileobj=target, mode="w") as archive:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return target.getvalue()
 
 
 def delimited(rows: Rows, delimiter: str = ",") -> bytes:

@@ -267,15 +267,6 @@ def test_an_event_or_a_row_may_hold_arrays(file: Path, indent: int | None) -> No
     assert rows_in(file, needs=["email"]) == [row]
 
 
-def test_nesting_without_end_rejects_the_one_item(tmp_path: Path) -> None:
-    deep = b'{"a":' * 50_000 + b"1" + b"}" * 50_000
-    for name, content in {"d.ndjson": deep + b'\n{"a":1}', "d.json": b"[" + deep + b',{"a":1}]'}.items():
-        (tmp_path / name).write_bytes(content)
-        items = read(tmp_path / name)
-        assert details(items) == {f"{name}:1": "not JSON"}
-        assert items[1].raw == {"a": 1}
-
-
 def test_lines_that_cannot_be_read_are_rejections_and_the_others_are_read(file: Path) -> None:
     file.write_bytes(b'{"a":1\n{"a":2}\n5\n"x"\n[1]\n{"a":"\xff"}\n{"a":3}')
     items = read(file)

@@ -5,8 +5,6 @@ import gzip
 import io
 import lzma
 import pickle
-import tarfile
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,26 +17,9 @@ from hypothesis import strategies as st
 
 from airflow_provider_bik.errors import BikInputError
 from airflow_provider_bik.inputs.formats import unreadable
-from tests.inputs.support import details, parquet, read, rows_in, stream
+from tests.inputs.support import details, parquet, read, rows_in, stream, tarred, zipped
 
 CSV = b"email,total\n" + b"asha@example.com,499.00\n" * 50
-
-
-def zipped(**members: bytes) -> bytes:
-    target = io.BytesIO()
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-    return target.getvalue()
-
-
-def tarred() -> bytes:
-    target = io.BytesIO()
-    with tarfile.open(fileobj=target, mode="w") as archive:
-        info = tarfile.TarInfo("orders.csv")
-        info.size = len(CSV)
-        archive.addfile(info, io.BytesIO(CSV))
-    return target.getvalue()
 
 
 def by_pyarrow(form: str) -> bytes:
@@ -60,7 +41,7 @@ OTHER_FORMS: Mapping[str, tuple[bytes, str]] = {
     "bzip2": (bz2.compress(CSV), "compressed with bzip2"),
     "xz": (lzma.compress(CSV), "compressed with xz"),
     "7z": (b"7z\xbc\xaf\x27\x1c\x00\x04", "a 7z archive"),
-    "tar": (tarred(), "a tar archive"),
+    "tar": (tarred(**{"orders.csv": CSV}), "a tar archive"),
     "pdf": (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "a PDF document"),
     "orc": (by_pyarrow("orc"), "an ORC file"),
     "arrow": (by_pyarrow("arrow"), "an Arrow or Feather file"),

@@ -191,7 +191,7 @@ def test_a_worker_that_breaks_the_promise_is_caught(
     bik: Sandbox, new_delivery: NewDelivery, mutant: str, point: str, after: int
 ) -> None:
     bik.faults = FaultPlan(rates=((Fault(kind="reset", when="before"), 0.4),))
-    # Without refusals the last answer before the kill is always one that no checkpoint can know of.
+    # Without rejections the last answer before the kill is always one that no checkpoint can know of.
     delivery = new_delivery(mutant=mutant, bad_every=0 if mutant == "no lease" else BAD_EVERY)
     assert not holds(bik, delivery, kill_at=point, kill_after=after)
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import bz2
 import gzip
-import io
 import json
 import lzma
-import tarfile
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from airflow_provider_bik.events import Column, EventMapping, Reading
+from tests.inputs.support import tarred, zipped
 from tests.realdata.support import Shop
 
 ORDERS = EventMapping(event_name="ordered", email="email", properties={"id": "id"})
@@ -26,25 +24,8 @@ ROWS = [{"email": "kavya@example.com", "id": "1"}, {"email": "nila@example.com",
 PEOPLE = ["kavya@example.com", "nila@example.com"]
 
 
-def zipped(**members: str) -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-    return file.getvalue()
-
-
-def tarred() -> bytes:
-    file = io.BytesIO()
-    with tarfile.open(fileobj=file, mode="w:gz") as archive:
-        info = tarfile.TarInfo("orders.csv")
-        info.size = len(CSV)
-        archive.addfile(info, io.BytesIO(CSV.encode()))
-    return file.getvalue()
-
-
-ZIP = zipped(**{"orders.csv": CSV * 50})
-XLSX = zipped(**{"[Content_Types].xml": "<x/>" * 200, "xl/worksheets/sheet1.xml": CSV * 50})
+ZIP = zipped(**{"orders.csv": CSV.encode() * 50})
+XLSX = zipped(**{"[Content_Types].xml": b"<x/>" * 200, "xl/worksheets/sheet1.xml": CSV.encode() * 50})
 
 
 def test_s04_a_key_that_is_null_may_be_left_out_whatever_the_order_of_the_rows(shop: Shop) -> None:
@@ -186,7 +167,7 @@ def test_k10_a_file_that_is_cut_short_is_never_a_whole_one(shop: Shop) -> None:
         ("orders.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "Excel"),
         ("orders.csv.bz2", bz2.compress(CSV.encode() * 50), "bzip2"),
         ("orders.csv.xz", lzma.compress(CSV.encode()), "xz"),
-        ("orders.tar.gz", tarred(), "tar archive"),
+        ("orders.tar.gz", gzip.compress(tarred(**{"orders.csv": CSV.encode()})), "tar archive"),
         ("orders.csv.gz", gzip.compress(gzip.compress(CSV.encode())), "compressed twice"),
         ("orders.csv.gz", gzip.compress(CSV.encode()) + b"\nmore", "damaged"),
         ("orders.csv", b"<!DOCTYPE html>\n<html><body>Sign in</body></html>", "HTML page"),

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TypedDict
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -33,3 +36,13 @@ def launch_options() -> LaunchOptions:
             pytest.fail(reason)
         pytest.skip(reason)
     return {"executable_path": found, "args": ARGUMENTS}
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A browser until the end of the block."""
+    options = launch_options()
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(**options)
+        yield launched
+        launched.close()

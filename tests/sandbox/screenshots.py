@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from airflow_provider_bik.sandbox import Fault, FaultPlan, Sandbox
-from tests.sandbox.browser import launch_options
+from tests.sandbox.browser import chromium
 from tests.sandbox.calls import Caller
 
 IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
@@ -94,11 +94,9 @@ def picture(browser: Browser, bik: Sandbox, scheme: Literal["light", "dark"], ta
 def main() -> None:
     """Write docs/images/sandbox-light.png and sandbox-dark.png."""
     IMAGES.mkdir(parents=True, exist_ok=True)
-    with busy_sandbox() as bik, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(**launch_options())
+    with busy_sandbox() as bik, chromium() as browser:
         picture(browser, bik, "light", IMAGES / "sandbox-light.png")
         picture(browser, bik, "dark", IMAGES / "sandbox-dark.png")
-        browser.close()
 
 
 if __name__ == "__main__":

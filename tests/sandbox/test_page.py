@@ -7,10 +7,10 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect
 
 from airflow_provider_bik.sandbox import Fault, FaultPlan, Sandbox
-from tests.sandbox.browser import launch_options
+from tests.sandbox.browser import chromium
 from tests.sandbox.calls import Caller, event
 
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
@@ -19,11 +19,8 @@ DATED = {"isMigration": True, "createdAt": "2024-05-01T10:00:00Z"}
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    options = launch_options()
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(**options)
+    with chromium() as launched:
         yield launched
-        launched.close()
 
 
 @dataclass(slots=True)
@@ -63,7 +60,7 @@ def test_an_empty_sandbox_tells_how_to_send_a_first_event(page: Page, bik: Sandb
     expect(page.locator("#latest-title")).to_be_hidden()
 
 
-def test_counts_events_refusals_duplicates_and_requests_appear(page: Page, bik: Sandbox, caller: Caller) -> None:
+def test_counts_events_rejections_duplicates_and_requests_appear(page: Page, bik: Sandbox, caller: Caller) -> None:
     caller.send_events([{**event(serial), **DATED} for serial in range(100)])
     caller.send_events([event(1), event(1), event(2)])
     caller.send_event(event(3, eventName=""))
@@ -75,7 +72,7 @@ def test_counts_events_refusals_duplicates_and_requests_appear(page: Page, bik: 
     see(page, "#latest tr:first-child", "purchasedAProduct")
     see(page, "#latest tr:first-child", "t•••@b•••.ai")
     see(page, "#latest tr:nth-child(4)", "May 1, 2024")
-    see(page, "#refusals", "'eventName' is required")
+    see(page, "#rejections", "'eventName' is required")
     see(page, "#duplicates", "\u00d7 2")
     see(page, "#statuses", "503")
     see(page, "#faults", "status 1")

@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlencode
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from airflow_provider_bik.sandbox import Fault, FaultPlan, Sandbox
 from demo import shop
-from tests.sandbox.browser import launch_options
+from tests.sandbox.browser import chromium
 from tests.scheduler.real_airflow import RealAirflow
 from tests.ui.connection_form import ConnectionForm
 
@@ -136,8 +136,7 @@ def studio() -> Iterator[Studio]:
             "AIRFLOW_CONN_SHOP_DB": json.dumps({"conn_type": "sqlite", "host": str(home / "shop.db")}),
         }
         airflow = stack.enter_context(RealAirflow(home, dags=3, environment=environment))
-        browser = stack.enter_context(sync_playwright()).chromium.launch(**launch_options())
-        stack.callback(browser.close)
+        browser = stack.enter_context(chromium())
         yield Studio(airflow=airflow, bik=bik, browser=browser)
 
 

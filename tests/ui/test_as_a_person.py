@@ -20,10 +20,10 @@ import pytest
 
 pytest.importorskip("playwright", reason="it looks at the pages in a browser")
 
-from playwright.sync_api import FrameLocator, Page, expect, sync_playwright
+from playwright.sync_api import FrameLocator, Page, expect
 
 from demo import shop
-from tests.sandbox.browser import launch_options
+from tests.sandbox.browser import chromium
 from tests.scheduler.evidence import members
 from tests.ui.connection_form import ConnectionForm
 from tests.ui.standalone import PATIENCE, ROOT, LocalBik, Standalone
@@ -83,14 +83,11 @@ def airflow(tmp_path: Path, database: Path) -> Iterator[Standalone]:
 
 @pytest.fixture
 def page(tmp_path: Path) -> Iterator[Page]:
-    options = launch_options()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(**options)
+    with chromium() as browser:
         opened = browser.new_page(viewport={"width": 1400, "height": 900}, reduced_motion="reduce")
         opened.set_default_timeout(BROWSERS_PATIENCE)
         expect.set_options(timeout=BROWSERS_PATIENCE)
         yield opened
-        browser.close()
         expect.set_options(timeout=5000)
 
 

@@ -12,9 +12,9 @@ import pytest
 pytest.importorskip("playwright", reason="it looks at the pages in a browser")
 
 import uvicorn
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-from tests.sandbox.browser import launch_options
+from tests.sandbox.browser import chromium
 from tests.sandbox.test_page import BRIGHTNESS, CONTRASTS
 from tests.ui.conftest import Delivered, TaskState
 from tests.ui.situations import SITUATIONS
@@ -37,11 +37,8 @@ PATIENCE = 30_000
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    options = launch_options()
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(**options)
+    with chromium() as launched:
         yield launched
-        launched.close()
 
 
 @pytest.fixture

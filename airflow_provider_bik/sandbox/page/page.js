@@ -155,8 +155,7 @@ function fill(row, event, now) {
   name.style.setProperty("--hue", `var(--${event.pipeline})`);
   name.title = NAMES[event.pipeline];
   name.firstChild.replaceChildren(event.eventName, make("span", `, ${NAMES[event.pipeline]}`, "hidden"));
-  person.textContent = event.person || "blanked";
-  person.className = event.person ? "" : "quiet";
+  person.textContent = event.person;
   when.textContent = happened(event);
   arrived.textContent = ago(now - event.receivedAt);
 }
@@ -204,22 +203,22 @@ function showRequests({ statuses, faults }) {
 }
 
 function showTroubles(stats) {
-  const refused = stats.refusals.reduce((sum, { count }) => sum + count, 0);
-  write("refusals-total", refused ? number.format(refused) : "");
-  const most = Math.max(...stats.refusals.map(({ count }) => count));
-  at("refusals").replaceChildren(...stats.refusals.slice(0, 7).map(({ reason, count }) => {
+  const rejected = stats.rejections.reduce((sum, { count }) => sum + count, 0);
+  write("rejections-total", rejected ? number.format(rejected) : "");
+  const most = Math.max(...stats.rejections.map(({ count }) => count));
+  at("rejections").replaceChildren(...stats.rejections.slice(0, 7).map(({ reason, count }) => {
     const entry = make("li");
     const bar = make("i");
     bar.style.setProperty("--part", `${(count / most) * 100}%`);
     entry.append(make("span", reason), make("b", number.format(count)), bar);
     return entry;
   }));
-  if (!refused) at("refusals").append(make("li", "Nothing has been refused", "nothing"));
+  if (!rejected) at("rejections").append(make("li", "Nothing has been rejected", "nothing"));
   write("duplicates-total", stats.extraCopies ? `${number.format(stats.extraCopies)} ${stats.extraCopies === 1 ? "extra copy" : "extra copies"}` : "");
-  at("duplicates").replaceChildren(...stats.duplicates.map(({ eventName, contentHash, copies }) => {
+  at("duplicates").replaceChildren(...stats.duplicates.map(({ example, content_hash: hash, copies }) => {
     const entry = make("li");
-    const label = make("span", eventName);
-    label.append(make("small", contentHash.slice(0, 8)));
+    const label = make("span", example);
+    label.append(make("small", hash.slice(0, 8)));
     entry.append(label, make("b", `× ${number.format(copies)}`));
     return entry;
   }));
