@@ -181,7 +181,7 @@ def test_where_nobody_can_tell_what_a_query_has_read_openlineage_is_told_nothing
 def test_openlineage_tells_what_was_read_and_what_was_written(bik: Sandbox, tmp_path: Path) -> None:
     file, told = tmp_path / "orders.ndjson", tmp_path / "told.ndjson"
     file.write_bytes(b"".join(msgspec.json.encode(event(number)) + b"\n" for number in range(3)))
-    with postgres_server(tmp_path) as uri, pytest.MonkeyPatch.context() as patch:
+    with postgres_server() as uri, pytest.MonkeyPatch.context() as patch:
         patch.setenv("AIRFLOW_CONN_SHOP", uri)
         patch.setenv("AIRFLOW__OPENLINEAGE__DISABLED", "False")
         transport = {"type": "file", "log_file_path": str(told), "append": True}
