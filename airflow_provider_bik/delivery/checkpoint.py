@@ -37,6 +37,10 @@ INTERVAL = 1.0
 SHORTEST_INTERVAL = 0.25
 """Seconds: a used-up lease is not renewed sooner than this; the next one is made larger instead."""
 
+FIRST_INTERVAL = 0.01
+"""The same for the first lease, which is small because nothing is known of the speed; twice as long for each that
+follows."""
+
 AHEAD = 2.0
 """Seconds of sending that are read, and covered by a lease, in advance: it is then renewed before it is used up."""
 
@@ -403,6 +407,7 @@ class Lease:
     committed_to: int = 0
     requested_to: int = 0
     ahead: int = 0
+    _shortest: float = FIRST_INTERVAL
     _last_request: float = float("-inf")
     _last_sent_to: int = 0
 
@@ -417,7 +422,7 @@ class Lease:
 
     def wait(self, now: float) -> float:
         """Seconds until a used-up lease may be renewed."""
-        return max(0.001, self._last_request + SHORTEST_INTERVAL - now)
+        return max(0.001, self._last_request + self._shortest - now)
 
     def due(self, now: float, *, sent_to: int, read: int) -> bool:
         """Whether a checkpoint should be written now.
@@ -428,11 +433,12 @@ class Lease:
             read: Events read so far.
         """
         is_running_out = min(read, sent_to + self.ahead // 4) > self.committed_to
-        return now >= self._last_request + (SHORTEST_INTERVAL if is_running_out else INTERVAL)
+        return now >= self._last_request + (self._shortest if is_running_out else INTERVAL)
 
     def extend(self, now: float, *, sent_to: int, read: int) -> None:
         """A checkpoint is about to be written: cover all that was read, and say how far to read in advance."""
         elapsed = now - self._last_request
+        self._shortest = min(SHORTEST_INTERVAL, 2 * self._shortest)
         rate = (sent_to - self._last_sent_to) / elapsed if elapsed > 0 else 0.0
         self.ahead = max(self.least, int(rate * AHEAD))
         self.requested_to = max(self.requested_to, read)

@@ -6,24 +6,33 @@ left to that rule. Property tests hold the two together.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from itertools import repeat
 from types import NoneType
-from typing import Annotated, NamedTuple, TypeAlias, cast
+from typing import Annotated, Any, NamedTuple, TypeAlias, cast
 
 import msgspec
 from msgspec import UNSET
 
-from airflow_provider_bik.events.contract import MAX_EVENT_BYTES, Contract, EventFields
-from airflow_provider_bik.events.identity import are_ordinary_emails, are_plain_phones
-from airflow_provider_bik.events.item import EncodedEvent, Item, decoded
+from airflow_provider_bik.events.contract import FIELDS, MAX_EVENT_BYTES, PROPERTIES, Contract, EventFields
+from airflow_provider_bik.events.identity import are_ordinary_emails, are_plain_phones, parse_emails, parse_phones
+from airflow_provider_bik.events.item import EncodedEvent, Item, opened
 from airflow_provider_bik.events.mapping import Plan
 from airflow_provider_bik.events.mapping_fields import Row
 from airflow_provider_bik.events.pipeline import Route
-from airflow_provider_bik.events.property_columns import Odd, RowProperties, Taker, Values, each, line_properties, taker
+from airflow_provider_bik.events.property_columns import (
+    Odd,
+    RowProperties,
+    Rows,
+    Taker,
+    Values,
+    each,
+    line_properties,
+    taker,
+)
 from airflow_provider_bik.events.reasons import Reason, Rejection
 from airflow_provider_bik.events.times import (
     CLOCK_SKEW,
@@ -58,6 +67,7 @@ _LONGEST_LINE = 2 * MAX_VALUES
 
 _encode_lines = msgspec.json.Encoder().encode_lines
 
+_FIELDS = frozenset(FIELDS)
 _OPENS, _CLOSES = b"{}"
 _EARLIEST = to_bik_text(EARLIEST)
 _NOBODY = (None, None)
@@ -79,6 +89,15 @@ class _Read(NamedTuple):
     is_migration: Values
 
 
+class _Dates(NamedTuple):
+    """What the dates of events come to: the two fields as they go out, the pipeline, and whether a date is left out."""
+
+    created_at: Values
+    is_migration: Values
+    pipeline: Values
+    dropped: Values
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Columns:
     """The contract for many events at once.
@@ -91,7 +110,7 @@ class Columns:
     contract: Contract
     plan: Plan | None
     _takers: dict[str, Taker] = field(init=False, repr=False, compare=False)
-    _properties: RowProperties | None = field(init=False, repr=False, compare=False)
+    _properties: RowProperties = field(init=False, repr=False, compare=False)
     _nothing: frozenset[str] = field(init=False, repr=False, compare=False)
     _latest: str = field(init=False, repr=False, compare=False)
 
@@ -99,7 +118,7 @@ class Columns:
         reading = self.contract.reading
         takers = {} if self.plan is None else {name: taker(spec, reading) for name, spec in self.plan.sources.items()}
         put = partial(object.__setattr__, self)
-        put("_properties", None if self.plan is None else _row_properties(self.plan, takers, self.contract))
+        put("_properties", _row_properties(self.plan, takers, self.contract))
         if self.plan is not None and self.plan.phone_country is not None:
             takers["phone_country"] = taker(self.plan.phone_country, reading)
         put("_takers", takers)
@@ -120,12 +139,7 @@ class Columns:
         if hints is not None and hints.is_looking:
             return found
         odd: Odd = set()
-        if self._properties is None:
-            where, events = _events_of(items)
-            read = self._read_events(events, odd) if where else None
-        else:
-            where, rows = _rows_of(items)
-            read = self._read_rows(rows, self._properties, odd) if where else None
+        where, read = self._read(items, odd)
         if read is not None:
             encoded = self._encoded(read, odd)
             if len(where) == len(items):
@@ -133,6 +147,34 @@ class Columns:
             for index, event in zip(where, encoded, strict=True):
                 found[index] = event
         return found
+
+    def _read(self, items: Sequence[Item], odd: Odd) -> tuple[Sequence[int], _Read | None]:
+        """The fields of all items for which that is possible, after their numbers."""
+        if self.plan is not None:
+            where, rows = _rows_of(items)
+            return where, None if rows is None else self._read_rows(rows, odd)
+        if items[0].line is None:
+            where, raws = _mappings_of(items)
+            return where, self._read_mappings(raws, odd) if where else None
+        where, events = _events_of(items)
+        return where, self._read_events(events, odd) if where else None
+
+    def _read_mappings(self, raws: Sequence[Mapping[str, Any]], odd: Odd) -> _Read:
+        given = [raw.get(PROPERTIES) for raw in raws]
+        odd.update(index for index, properties in enumerate(given) if type(properties) is not dict)
+        objects = Rows([found if type(found) is dict else {} for found in given])
+        properties, dropped = self._properties.read(objects, odd)
+        return _Read(
+            name=[raw.get("name") for raw in raws],
+            phone_number=[raw.get("phoneNumber") for raw in raws],
+            phone_country=None,
+            email=[raw.get("email") for raw in raws],
+            event_name=[raw.get("eventName") for raw in raws],
+            properties=properties,
+            dropped_nulls=dropped,
+            created_at=[raw.get("createdAt", UNSET) for raw in raws],
+            is_migration=[raw.get("isMigration") for raw in raws],
+        )
 
     def _read_events(self, events: Sequence[_LineFields], odd: Odd) -> _Read:
         properties, dropped = line_properties([event.event_properties for event in events], self.contract, odd)
@@ -148,11 +190,11 @@ class Columns:
             is_migration=[event.is_migration for event in events],
         )
 
-    def _read_rows(self, rows: Sequence[Row], properties: RowProperties, odd: Odd) -> _Read:
+    def _read_rows(self, rows: Rows, odd: Odd) -> _Read:
         def take(field: str, *, missing: object = None) -> Values:
             return self._takers[field](rows, odd) if field in self._takers else [missing] * len(rows)
 
-        made, dropped = properties.read(rows, odd)
+        made, dropped = self._properties.read(rows, odd)
         return _Read(
             name=take("name"),
             phone_number=take("phone_number"),
@@ -169,16 +211,13 @@ class Columns:
         names = self._texts(read.name, "name", odd)
         event_names = self._texts(read.event_name, "eventName", odd)
         phones = self._phones(read, odd)
-        emails = self._emails(read.email, odd)
+        emails = self._identities(read.email, are_ordinary_emails, parse_emails, self.contract.email, odd)
         if None in event_names:
             odd.update(index for index, name in enumerate(event_names) if name is None)
         if None in phones and None in emails:
             odd.update(index for index, pair in enumerate(zip(phones, emails, strict=True)) if pair == _NOBODY)
-        moments, texts = self._dates(read.created_at, odd)
-        routes = self._routes(moments, read.is_migration, odd)
-        dates = [route.pair(text) if route else _NO_DATE for route, text in zip(routes, texts, strict=True)]
-        created = [UNSET if text is None else text for text, _ in dates]
-        columns = [names, phones, emails, event_names, read.properties, created, [flag for _, flag in dates]]
+        dates = self._dated(read, odd)
+        columns = [names, phones, emails, event_names, read.properties, dates.created_at, dates.is_migration]
         found: list[EncodedEvent | None] = [None] * len(names)
         kept: Sequence[int] = range(len(names))
         if odd:
@@ -188,16 +227,35 @@ class Columns:
             bodies = _encode_lines(list(map(EventFields, *columns))).split(b"\n")
         except UnicodeEncodeError:
             return found
-        for index, body in zip(kept, bodies):  # noqa: B905 - after the last line end, there is one more
+        if not odd and max(map(len, bodies)) <= MAX_EVENT_BYTES:
+            # The last line end leaves one more, which is empty.
+            return list(map(EncodedEvent, bodies[:-1], dates.pipeline, read.dropped_nulls, dates.dropped))
+        for index, body in zip(kept, bodies[:-1], strict=True):
             if len(body) <= MAX_EVENT_BYTES:
-                route = routes[index]
-                found[index] = EncodedEvent(
-                    body=body,
-                    pipeline=route.pipeline,
-                    dropped_nulls=read.dropped_nulls[index],
-                    dropped_created_at=route.dropped_created_at,
-                )
+                how = dates.pipeline[index], read.dropped_nulls[index], dates.dropped[index]
+                found[index] = EncodedEvent(body, *how)
         return found
+
+    def _dated(self, read: _Read, odd: Odd) -> _Dates:
+        """Read the dates, and choose the pipelines."""
+        moments, texts = self._dates(read.created_at, odd)
+        routes = self._routes(moments, read.is_migration, odd)
+        number, route = len(routes), routes[0]
+        if route is None or routes.count(route) != number:
+            pairs = [_NO_DATE if route is None else route.pair(text) for route, text in zip(routes, texts, strict=True)]
+            return _Dates(
+                created_at=[text or UNSET for text, _ in pairs],
+                is_migration=[flag for _, flag in pairs],
+                pipeline=[route and route.pipeline for route in routes],
+                dropped=[route is not None and route.dropped_created_at for route in routes],
+            )
+        date, flag = route.pair()
+        return _Dates(
+            created_at=texts if date else [UNSET] * number,
+            is_migration=[flag] * number,
+            pipeline=[route.pipeline] * number,
+            dropped=[route.dropped_created_at] * number,
+        )
 
     def _texts(self, values: Values, name: str, odd: Odd) -> Values:
         kinds = set(map(type, values))
@@ -209,12 +267,28 @@ class Columns:
         if read.phone_country is not None:
             pairs = zip(read.phone_number, read.phone_country, strict=True)
             return each(pairs, lambda pair: self.contract.phone(*pair), odd)
-        is_fine = self._are_texts(read.phone_number) and are_plain_phones(read.phone_number)
-        return read.phone_number if is_fine else each(read.phone_number, self.contract.phone, odd)
+        region = self.contract.reading.default_region
+        parse = partial(parse_phones, region=region)
+        return self._identities(read.phone_number, are_plain_phones, parse, self.contract.phone, odd)
 
-    def _emails(self, values: Values, odd: Odd) -> Values:
-        is_fine = self._are_texts(values) and are_ordinary_emails(values)
-        return values if is_fine else each(values, self.contract.email, odd)
+    def _identities(
+        self,
+        values: Values,
+        are_fine: Callable[[Sequence[str]], bool],
+        parse: Callable[[Sequence[str]], Values],
+        read: Callable[[object], object],
+        odd: Odd,
+    ) -> Values:
+        """Read identities: as they stand, if they are fine; all at once, if they are texts; or else one by one."""
+        there = [value for value in values if value is not None] if None in values else values
+        if not there:
+            return values
+        if set(map(type, there)) != {str} or not self.contract.nulls.isdisjoint(map(str.strip, there)):
+            return each(values, read, odd)
+        if are_fine(there):
+            return values
+        parsed = iter(parse(there))
+        return each([None if value is None else next(parsed) for value in values], lambda outcome: outcome, odd)
 
     def _dates(self, values: Values, odd: Odd) -> tuple[Values, Values]:
         """The times, and the texts that go out; None for both where there is no date."""
@@ -261,8 +335,13 @@ class Columns:
         return set(map(type, values)) == {str} and self.contract.nulls.isdisjoint(values)
 
 
-def _row_properties(plan: Plan, takers: dict[str, Taker], contract: Contract) -> RowProperties:
-    """Reads the properties of rows; objects within objects are left to the general rule."""
+def _row_properties(plan: Plan | None, takers: dict[str, Taker], contract: Contract) -> RowProperties:
+    """Reads properties; objects within objects are left to the general rule."""
+    if plan is None:
+        # All keys of an object are taken, as of a row of which no column is used elsewhere.
+        return RowProperties(
+            contract=contract, extract=lambda rows, _: list(rows.mappings()), takers=None, used=frozenset()
+        )
     extract, named, reading = takers.pop("event_properties"), plan.properties, contract.reading
     if named is None:
         return RowProperties(contract=contract, extract=extract, takers=None, used=plan.used)
@@ -271,15 +350,30 @@ def _row_properties(plan: Plan, takers: dict[str, Taker], contract: Contract) ->
     return RowProperties(contract=contract, extract=extract, takers=flat, used=plan.used)
 
 
-def _rows_of(items: Sequence[Item]) -> tuple[Sequence[int], list[Row]]:
-    """The rows among items, after their numbers."""
-    opened = [item if item.line is None else decoded(item) for item in items]
+def _mappings_of(items: Sequence[Item]) -> tuple[Sequence[int], list[Mapping[str, Any]]]:
+    """The events among items that are mappings with BIK's fields alone, after their numbers."""
     where = [
         index
-        for index, item in enumerate(opened)
-        if type(item.raw) is dict and item.problem is None and item.is_row is None
+        for index, item in enumerate(items)
+        if type(item.raw) is dict and item.problem is None and not item.is_row and item.raw.keys() <= _FIELDS
     ]
-    return where, [cast("Row", opened[index].raw) for index in where]
+    return where, [cast("Mapping[str, Any]", items[index].raw) for index in where]
+
+
+def _rows_of(items: Sequence[Item]) -> tuple[Sequence[int], Rows | None]:
+    """The rows among items, those of one table if there are such, after their numbers."""
+    where: Sequence[int] = [index for index, item in enumerate(items) if item.cells is not None]
+    if where:
+        columns = items[where[0]].columns
+        where = [index for index in where if items[index].columns is columns]
+        return where, Rows((), [items[index] for index in where])
+    mappings = list(map(opened, items))
+    where = [index for index, item in enumerate(mappings) if type(item.raw) is dict and _is_row(item)]
+    return where, Rows([cast("Row", mappings[index].raw) for index in where]) if where else None
+
+
+def _is_row(item: Item) -> bool:
+    return item.problem is None and item.is_row is None
 
 
 def _events_of(items: Sequence[Item]) -> tuple[Sequence[int], list[_LineFields]]:

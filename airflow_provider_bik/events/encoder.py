@@ -12,7 +12,7 @@ import msgspec
 from airflow_provider_bik.events.columns import AT_ONCE, Columns
 from airflow_provider_bik.events.contract import Contract
 from airflow_provider_bik.events.hints import Hints
-from airflow_provider_bik.events.item import EncodedEvent, InputEvent, Item, decoded
+from airflow_provider_bik.events.item import EncodedEvent, InputEvent, Item, opened
 from airflow_provider_bik.events.mapping import EventMapping, Plan, call_to_event, keeps_row
 from airflow_provider_bik.events.mapping_fields import Column, Extractor, Row, RowGroup, extractor, is_empty
 from airflow_provider_bik.events.reasons import Reason, Rejection, RejectionError
@@ -86,7 +86,7 @@ class Encoder:
 
     def encode_one(self, item: Item) -> InputEvent:
         """Make an event of an item, by the general rule; with a ``group_by``, of an item that is a whole group."""
-        item = item if item.line is None else decoded(item)
+        item = opened(item)
         is_row = self._is_row(item)
         result = item.problem or self._encode_raw(item.raw, is_row=is_row)
         return _input_event(item, item.position, result, is_row=is_row)
@@ -137,7 +137,7 @@ class Encoder:
 
     def _encode_groups(self, items: Iterable[Item], group_by: str) -> Iterator[InputEvent]:
         key = extractor(Column(group_by), self.contract.reading)
-        for position, group in enumerate(_groups(self._opened(items), key, self.contract.reading.nulls)):
+        for position, group in enumerate(_groups(map(opened, items), key, self.contract.reading.nulls)):
             first, is_row = group[0], self._is_row(group[0])
             if not is_row or first.problem is not None or isinstance(first.raw, list):
                 result = first.problem or self._encode_raw(first.raw, is_row=is_row)
@@ -149,10 +149,6 @@ class Encoder:
                 problem = Rejection(reason=Reason.GROUP_MISSING, detail=f"column {group_by!r}")
             result = problem or self._encode_raw(raw, is_row=True)
             yield _input_event(msgspec.structs.replace(first, raw=raw), position, result, is_row=True)
-
-    @staticmethod
-    def _opened(items: Iterable[Item]) -> Iterator[Item]:
-        return (item if item.line is None else decoded(item) for item in items)
 
 
 def _concluded(events: Iterator[InputEvent], hints: Hints) -> Iterator[InputEvent]:

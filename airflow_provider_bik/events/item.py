@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from airflow_provider_bik.events.pipeline import Pipeline
 from airflow_provider_bik.events.reasons import Reason, Rejection
 
-__all__ = ["REJECTED_EVENT_KEY", "EncodedEvent", "InputEvent", "Item", "decoded", "unwrapped"]
+__all__ = ["REJECTED_EVENT_KEY", "EncodedEvent", "InputEvent", "Item", "opened", "unwrapped"]
 
 REJECTED_EVENT_KEY = "bik_rejected"
 """A JSON object in which this key is 1, beside either ``event`` or ``row``, is a line of a file of rejected events."""
@@ -26,11 +26,13 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     Attributes:
         position: Its number in the whole input, counted from 0; the same on every reading of the same input.
         location: Where a person finds it, such as ``orders.ndjson:17``, ``[17]`` or ``row 18``.
-        raw: What was read. Nothing yet where `line` is given.
+        raw: What was read. Nothing yet where `line` or `cells` is given.
         problem: Why it could not be read, if so.
         attempts: How often it was sent in earlier runs, if it comes from a file of rejected events.
         is_row: Whether it is a row that still has to become an event. None: it is one if there is a mapping.
         line: JSON text that is not decoded yet: most lines can be checked without becoming a mapping.
+        columns: The columns of the table that it is a row of; the same object in all of its rows.
+        cells: The values in these columns: most rows can be mapped without becoming a mapping.
     """
 
     position: int
@@ -40,9 +42,11 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     attempts: int = 0
     is_row: bool | None = None
     line: bytes | None = None
+    columns: Sequence[str] = ()
+    cells: Sequence[object] | None = None
 
 
-class EncodedEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class EncodedEvent(msgspec.Struct, frozen=True, gc=False):
     """An event as it goes out.
 
     Attributes:
@@ -80,9 +84,16 @@ class InputEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     attempts: int = 0
 
 
-def decoded(item: Item) -> Item:
-    """Decode the line of an item; what is not a JSON object becomes an item with a problem."""
-    line, problem, raw = item.line or b"", item.problem, None
+def opened(item: Item) -> Item:
+    """Decode the line of an item, or make a mapping of its cells; a line that is no JSON object becomes a problem."""
+    if item.cells is not None:
+        raw: object = dict(zip(item.columns, item.cells, strict=True))
+        return Item(position=item.position, location=item.location, raw=raw, attempts=item.attempts, is_row=item.is_row)
+    return item if item.line is None else _decoded(item, item.line)
+
+
+def _decoded(item: Item, line: bytes) -> Item:
+    problem, raw = item.problem, None
     if problem is None:
         try:
             raw = _decode(line)

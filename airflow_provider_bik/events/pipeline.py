@@ -11,7 +11,7 @@ true           omitted    time of ingestion is used, the history is lost
 false/omitted  given      sent to the real-time stream, which rejects it
 =============  =========  =======================================================
 
-`Route` can express the first two only, and `Route.pair` is the one place where either field is written.
+`Route` can express the first two only, and `Route.pair` is the one place that says what either field holds.
 """
 
 from __future__ import annotations

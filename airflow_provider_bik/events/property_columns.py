@@ -14,19 +14,20 @@ from functools import lru_cache, partial
 from itertools import chain
 from math import isfinite, isnan
 from types import MappingProxyType, NoneType
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar, cast
 from uuid import UUID
 
 import msgspec
 
 from airflow_provider_bik.events.contract import PROPERTIES, Contract
+from airflow_provider_bik.events.item import Item, opened
 from airflow_provider_bik.events.mapping_fields import SCALARS, Column, Constant, Extractor, Row, ValueSpec, extractor
 from airflow_provider_bik.events.reading import Reading
 from airflow_provider_bik.events.reasons import Rejection, RejectionError
 from airflow_provider_bik.events.times import to_bik_texts
-from airflow_provider_bik.events.values import MAX_INTEGER, decimal_number, holds_null
+from airflow_provider_bik.events.values import MAX_INTEGER, MAX_VALUES, decimal_number, holds_null
 
-__all__ = ["Odd", "RowProperties", "Taker", "Values", "each", "line_properties", "taker"]
+__all__ = ["Odd", "RowProperties", "Rows", "Taker", "Values", "each", "line_properties", "taker"]
 
 Values: TypeAlias = list[Any]
 """One value for each event."""
@@ -34,13 +35,58 @@ Values: TypeAlias = list[Any]
 Odd: TypeAlias = set[int]
 """The numbers of the events that are left to the general rule."""
 
-Taker: TypeAlias = Callable[[Sequence[Row], Odd], Values]
+Taker: TypeAlias = Callable[["Rows", Odd], Values]
 """Takes one value out of each row."""
 
 _T = TypeVar("_T")
 
 _ALONE = frozenset({str, bool, int, float, NoneType, Decimal, datetime, date, time, UUID})
 """Types whose values hold no others, so that the limits of an event do not matter."""
+
+
+class Rows:
+    """Some hundreds of rows, as columns and as mappings; neither is made before it is asked for.
+
+    Args:
+        mappings: The rows; or nothing, if they are cells.
+        items: Cells of one table.
+    """
+
+    def __init__(self, mappings: Sequence[Row], items: Sequence[Item] = ()) -> None:
+        self._mappings = mappings
+        self._items = items
+        self._columns: dict[str, Values] = {}
+        if items:
+            cells = zip(*(cast("Sequence[object]", item.cells) for item in items), strict=True)
+            self._columns = dict(zip(items[0].columns, map(list, cells), strict=True))
+
+    def __len__(self) -> int:
+        return len(self._items or self._mappings)
+
+    @property
+    def names(self) -> tuple[str, ...] | None:
+        """The names of the columns, if all rows have the same, in one order."""
+        if self._columns:
+            return tuple(self._columns)
+        first, *others = map(tuple, self.mappings())
+        same = all(type(name) is str for name in first) and all(names == first for names in others)
+        return first if same else None
+
+    def column(self, name: str) -> Values:
+        """Its values; null where there is none."""
+        if self._columns:
+            return self._columns.get(name) or [None] * len(self)
+        rows = self.mappings()
+        try:
+            return [row[name] for row in rows]
+        except KeyError:
+            return [row.get(name) for row in rows]
+
+    def mappings(self) -> Sequence[Row]:
+        """The rows themselves."""
+        if not self._mappings:
+            self._mappings = [cast("Row", opened(item).raw) for item in self._items]
+        return self._mappings
 
 
 def each(values: Iterable[_T], read: Callable[[_T], object], odd: Odd) -> Values:
@@ -65,7 +111,7 @@ def taker(spec: ValueSpec | Extractor, reading: Reading) -> Taker:
     if isinstance(spec, Constant) and isinstance(value := spec.value, SCALARS):
         return lambda rows, _: [value] * len(rows)
     extract = spec if callable(spec) else extractor(spec, reading)
-    return lambda rows, odd: each(rows, extract, odd)
+    return lambda rows, odd: each(rows.mappings(), extract, odd)
 
 
 def line_properties(given: Values, contract: Contract, odd: Odd) -> tuple[Values, list[int]]:
@@ -78,16 +124,29 @@ def line_properties(given: Values, contract: Contract, odd: Odd) -> tuple[Values
     if None in given:
         odd.update(index for index, found in enumerate(given) if found is None)
         given = [found or {} for found in given]
-    try:
-        if nulls.isdisjoint(chain.from_iterable(map(dict.values, given))):
-            return given, dropped
-    except TypeError:  # there is an array or object, which has no hash
-        pass
+    if _are_disjoint(nulls, chain.from_iterable(map(dict.values, given))):
+        return given, dropped
     read = list(given)
     for index, found in enumerate(given):
         if holds_null(found.values(), nulls):
             read[index], dropped[index] = contract.properties(found)
     return read, dropped
+
+
+def _are_disjoint(nulls: AbstractSet[object], values: Iterable[object]) -> bool:
+    """Whether no null stands among values, or in an array among them; no, if that is not told as quickly."""
+    values = list(values)
+    try:
+        return nulls.isdisjoint(values)
+    except TypeError:  # there is an array or object, which has no hash
+        pass
+    arrays = [value for value in values if type(value) is list]
+    try:
+        return nulls.isdisjoint(value for value in values if type(value) is not list) and nulls.isdisjoint(
+            chain.from_iterable(arrays)
+        )
+    except TypeError:
+        return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +165,7 @@ class RowProperties:
     takers: Mapping[str, Taker] | None
     used: frozenset[str]
 
-    def read(self, rows: Sequence[Row], odd: Odd) -> tuple[Values, list[int]]:
+    def read(self, rows: Rows, odd: Odd) -> tuple[Values, list[int]]:
         """Read the properties of rows.
 
         Returns:
@@ -123,12 +182,9 @@ class RowProperties:
         read = each(given, lambda found: None if found is None else self.contract.properties(found), odd)
         return [pair and pair[0] for pair in read], [pair[1] if pair else 0 for pair in read]
 
-    def _takers_of(self, rows: Sequence[Row]) -> Mapping[str, Taker]:
+    def _takers_of(self, rows: Rows) -> Mapping[str, Taker]:
         """What fills the properties of all these rows; nothing if that differs from row to row."""
-        columns = tuple(rows[0])
-        if not all(type(column) is str for column in columns) or any(tuple(row) != columns for row in rows):
-            return {}
-        return {column: partial(_take, column) for column in columns if column not in self.used}
+        return {name: partial(_take, name) for name in rows.names or () if name not in self.used}
 
     def _converted(self, values: Values, name: str, odd: Odd) -> Values | None:
         """Convert the values of one property; None if they may hold others."""
@@ -149,17 +205,14 @@ class RowProperties:
         return [None if value is None else next(following) for value in values]
 
 
-def _take(column: str, rows: Sequence[Row], _: Odd) -> Values:
-    try:
-        return [row[column] for row in rows]
-    except KeyError:
-        return [row.get(column) for row in rows]
+def _take(column: str, rows: Rows, _: Odd) -> Values:
+    return rows.column(column)
 
 
 @lru_cache(maxsize=64)
 def _maker(names: tuple[str, ...]) -> Callable[..., object] | None:
     """Makes an object, which is encoded without its nulls, of its values; None if these names do not allow it."""
-    if not names:
+    if not 0 < len(names) <= MAX_VALUES:
         return None
     attributes = [f"_{number}" for number in range(len(names))]
     fields = [(attribute, Any, None) for attribute in attributes]

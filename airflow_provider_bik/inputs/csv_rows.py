@@ -6,17 +6,20 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain, count, islice
 from typing import IO
 
 from airflow_provider_bik.errors import BikInputError
-from airflow_provider_bik.inputs.tables import NumberedRow, Table, UnparsableRow
+from airflow_provider_bik.inputs.tables import ROWS_AT_ONCE, NumberedRow, Table, UnparsableRow
 from airflow_provider_bik.inputs.text import MAX_LINE_BYTES, lines_of
 
 __all__ = ["table_of"]
 
-_NULLS = ("", r"\N")
+_NULLS = frozenset({"", r"\N"})
 """An empty cell, and what MySQL and PostgreSQL write for null."""
 
 _SEPARATORS = ",;\t|"
@@ -50,9 +53,10 @@ def table_of(file: io.BufferedReader, name: str, *, delimiter: str | None, encod
     lines = _Lines(file, dialect.line_end, codecs.lookup(encoding).name.upper())
     if dialect.has_separator_line:
         next(lines)
-    reader = csv.reader(lines, delimiter=dialect.delimiter, strict=True)
+    read = partial(csv.reader, delimiter=dialect.delimiter, strict=True)
+    reader = read(lines)
     columns = _header(reader, lines, name)
-    return Table(columns=columns, rows=_rows(reader, lines, len(columns)), where=name)
+    return Table(columns=columns, rows=_rows(reader, read, lines, len(columns)), where=name)
 
 
 def _header(reader: Iterator[list[str]], lines: _Lines, name: str) -> list[str]:
@@ -71,8 +75,37 @@ def _header(reader: Iterator[list[str]], lines: _Lines, name: str) -> list[str]:
     return columns
 
 
-def _rows(reader: Iterator[list[str]], lines: _Lines, width: int) -> Iterator[NumberedRow]:
-    while True:
+def _rows(
+    reader: Iterator[list[str]], read: Callable[[Iterable[str]], Iterator[list[str]]], lines: _Lines, width: int
+) -> Iterator[NumberedRow]:
+    """The rows, many lines at once; lines of which not each is one row are read by and by."""
+    while lines.look_ahead():
+        first = lines.last + 1
+        if (rows := _one_of_each(lines.ahead(), read, width)) is None:
+            yield from _rows_ahead(reader, lines, width)
+        else:
+            lines.pass_over()
+            yield from zip(count(first), rows)
+
+
+def _one_of_each(
+    lines: Sequence[str] | None, read: Callable[[Iterable[str]], Iterator[list[str]]], width: int
+) -> list[Sequence[object]] | None:
+    """The row of each line; None if one of them is no row by itself."""
+    if lines is None:
+        return None
+    try:
+        rows = list(read(lines))
+    except csv.Error:
+        return None
+    if len(rows) != len(lines) or set(map(len, rows)) != {width}:
+        return None
+    return [row if _NULLS.isdisjoint(row) else [None if cell in _NULLS else cell for cell in row] for row in rows]
+
+
+def _rows_ahead(reader: Iterator[list[str]], lines: _Lines, width: int) -> Iterator[NumberedRow]:
+    """The rows that begin in the lines ahead."""
+    while lines.has_ahead:
         lines.forget()
         try:
             cells = next(reader, None)
@@ -133,7 +166,8 @@ class _Lines:
     """
 
     def __init__(self, file: IO[bytes], end: bytes, encoding: str) -> None:
-        self._lines = lines_of(file, end)
+        self._lines = chain.from_iterable(lines_of(file, end))
+        self._ahead: deque[bytes] = deque()
         self._end = end.decode()
         self._encoding = encoding
         self._recent: list[bytes] = []
@@ -145,6 +179,32 @@ class _Lines:
     def first(self) -> int:
         """The number of the line where the row begins."""
         return self.last - len(self._recent) + 1
+
+    @property
+    def has_ahead(self) -> bool:
+        """Whether there are lines that `look_ahead` has taken and nobody has read."""
+        return bool(self._ahead)
+
+    def look_ahead(self) -> bool:
+        """Take some hundreds of lines, if none are ahead; tells whether there is any."""
+        if not self._ahead:
+            self._ahead.extend(islice(self._lines, ROWS_AT_ONCE))
+        return self.has_ahead
+
+    def ahead(self) -> list[str] | None:
+        """The lines ahead, without their ends; None if something about them is not as it should be."""
+        text = b"\n".join(self._ahead)
+        if b"\0" in text or text.count(b"\n") != len(self._ahead) - 1 or max(map(len, self._ahead)) > MAX_LINE_BYTES:
+            return None
+        try:
+            return text.decode().split("\n")
+        except UnicodeDecodeError:
+            return None
+
+    def pass_over(self) -> None:
+        """The lines ahead are read."""
+        self.last += len(self._ahead)
+        self._ahead.clear()
 
     def forget(self) -> None:
         """Begin a new row."""
@@ -161,7 +221,7 @@ class _Lines:
         return self
 
     def __next__(self) -> str:
-        line = next(self._lines)
+        line = self._ahead.popleft() if self._ahead else next(self._lines)
         self.last += 1
         self._recent.append(line)
         self._size += len(line)

@@ -12,13 +12,13 @@ from typing import IO, TypeAlias
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from airflow_provider_bik.errors import BikConfigError, BikInputError, BikStorageError
-from airflow_provider_bik.events.item import REJECTED_EVENT_KEY, Item, decoded, unwrapped
+from airflow_provider_bik.events.item import REJECTED_EVENT_KEY, Item, opened, unwrapped
 from airflow_provider_bik.events.reading import Reading
 from airflow_provider_bik.events.reasons import Reason, Rejection
 from airflow_provider_bik.inputs import csv_rows
 from airflow_provider_bik.inputs.formats import FileFormat, format_of, is_named_compressed, is_parquet, unreadable
 from airflow_provider_bik.inputs.json_items import LocatedText, texts_of
-from airflow_provider_bik.inputs.paths import names_of, opened, shown
+from airflow_provider_bik.inputs.paths import names_of, open_file, shown
 from airflow_provider_bik.inputs.tables import CheckColumns, Table, check_keys_of_first
 from airflow_provider_bik.inputs.text import (
     MAX_LINE_BYTES,
@@ -106,14 +106,14 @@ def item_of_text(text: bytes, position: int, location: str) -> Item:
         kept = text[:_KEPT_OF_A_LONG_TEXT].decode("utf-8", "backslashreplace")
         return Item(position=position, location=location, raw=kept, problem=problem)
     item = Item(position=position, location=location, line=text)
-    if _KEY_IN_TEXT in text and (opened := decoded(item)).problem is None:
-        return unwrapped(opened)
+    if _KEY_IN_TEXT in text and (whole := opened(item)).problem is None:
+        return unwrapped(whole)
     return item
 
 
 @contextmanager
 def _recognized(path: ObjectStoragePath, reading: Reading, check_columns: CheckColumns | None) -> Iterator[_Content]:
-    with opened(path) as file:
+    with open_file(path) as file:
         try:
             yield _File(path=path, reading=reading, check_columns=check_columns).content(file)
         except (EOFError, DamagedError) as error:

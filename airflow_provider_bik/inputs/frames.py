@@ -6,7 +6,7 @@ Known by the modules of their classes, so that none of these libraries is import
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -80,8 +80,8 @@ def frame_table(frame: object, where: str) -> Table:
     if library == "pandas" and (index := [repr(name) for name in given.index.names if isinstance(name, str)]):
         where = f"{where} (its index {', '.join(index)} is no column; reset_index() makes one of it)"
     blocks = _pandas_blocks(given) if library == "pandas" else _polars_blocks(given)
-    rows = (row for block in blocks for row in zip(*block, strict=True))
-    return Table(columns=labels, rows=_converted(enumerate(rows, start=1)), where=where)
+    rows = (row for block in blocks for row in zip(*map(_in_python, block), strict=True))
+    return Table(columns=labels, rows=enumerate(rows, start=1), where=where)
 
 
 def _of(value: object, classes: Mapping[tuple[str, str], str]) -> str | None:
@@ -108,7 +108,13 @@ def _converted(rows: Iterator[NumberedRow]) -> Iterator[NumberedRow]:
         if isinstance(row, UnparsableRow):
             yield number, row
         else:
-            yield number, [value if type(value) in _AS_THEY_ARE else _python(value) for value in row]
+            yield number, _in_python(row)
+
+
+def _in_python(values: Sequence[object]) -> Sequence[object]:
+    if set(map(type, values)) <= _AS_THEY_ARE:
+        return values
+    return [value if type(value) in _AS_THEY_ARE else _python(value) for value in values]
 
 
 def _python(value: Any) -> object:  # noqa: ANN401 - whatever stands in a table

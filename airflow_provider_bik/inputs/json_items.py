@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import IO, TypeAlias
 
@@ -151,7 +151,18 @@ def _misses_json_path(name: str, what: str, walk: _Walk) -> BikInputError:
 
 
 def _lines(file: IO[bytes], name: str) -> Iterator[LocatedText]:
-    for number, line in enumerate(lines_of(file), start=1):
+    first = 1
+    for lines in lines_of(file):
+        if all(lines) and not any(map(bytes.isspace, lines)) and not any(map(_several, lines)):
+            yield from zip(map(str, range(first, first + len(lines))), lines, strict=True)
+        else:
+            yield from _unusual_lines(lines, first, name)
+        first += len(lines)
+
+
+def _unusual_lines(lines: Iterable[bytes], first: int, name: str) -> Iterator[LocatedText]:
+    """Lines of which some are blank, or hold several objects."""
+    for number, line in enumerate(lines, start=first):
         if not line or line.isspace():
             continue
         if _several(line) is None or _is_object(line):

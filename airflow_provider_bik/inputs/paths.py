@@ -14,7 +14,7 @@ from airflow_provider_bik.errors import BikInputError
 from airflow_provider_bik.inputs.formats import format_of
 from airflow_provider_bik.state.storage import shown_path, storage_errors, storage_path
 
-__all__ = ["check_path", "files_of", "lineage_uri", "names_of", "opened", "shown", "what_is_no_path"]
+__all__ = ["check_path", "files_of", "lineage_uri", "names_of", "open_file", "shown", "what_is_no_path"]
 
 _PATTERN = re.compile(r"[*?[]")
 _LONGEST_PATH = 4096
@@ -133,7 +133,7 @@ def _matching(path: ObjectStoragePath) -> list[ObjectStoragePath]:
 
 
 @contextmanager
-def opened(path: ObjectStoragePath) -> Iterator[IO[bytes]]:
+def open_file(path: ObjectStoragePath) -> Iterator[IO[bytes]]:
     """Open a file for reading.
 
     Raises:

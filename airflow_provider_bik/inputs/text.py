@@ -7,7 +7,7 @@ import gzip
 import io
 import sys
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import IO, cast
 
 from airflow_provider_bik.errors import BikConfigError
@@ -126,20 +126,20 @@ def _transcoder(file: IO[bytes], encoding: str) -> Callable[[int], bytes]:
     return read
 
 
-def lines_of(file: IO[bytes], end: bytes = b"\n") -> Iterator[bytes]:
-    """Give the lines without their ends; of a line longer than `MAX_LINE_BYTES`, only a little more than that is kept.
+def lines_of(file: IO[bytes], end: bytes = b"\n") -> Iterator[Sequence[bytes]]:
+    """Give the lines without their ends, as many at a time as are read at once.
 
     Args:
         file: Plain bytes.
-        end: What ends a line.
+        end: What ends a line; of one longer than `MAX_LINE_BYTES`, only a little more than that is kept.
     """
     rest = b""
     while block := file.read(BLOCK_BYTES):
         *lines, rest = (rest + block).split(end)
-        yield from lines
+        yield lines
         rest = rest[: MAX_LINE_BYTES + 1]
     if rest:
-        yield rest
+        yield [rest]
 
 
 class _Filling(io.RawIOBase):

@@ -118,7 +118,10 @@ class Watch:
 
     def _show(self, document: DeliveryProgress) -> None:
         self._last = document
-        if self._store is not None:
+        if self._one_at_a_time:
+            # In the background it could still be at it when the delivery goes on to ask.
+            self._write(document)
+        else:
             self._background.do(lambda: self._write(document))
 
     def _write(self, document: DeliveryProgress) -> None:

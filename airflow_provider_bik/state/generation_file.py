@@ -1,8 +1,10 @@
 """The input of a generation in a file, where the source would not give the same twice: a query, say.
 
 It holds events as they go out, and rejected ones with what they were made of, so that another try reads the same events
-at a fraction of the cost, and nothing asks the database again. It is gzipped text with one JSON array a line; the first
-says what the file is. Being written whole or not at all, and checked by gzip's own sum, it needs no other end.
+at a fraction of the cost, and nothing asks the database again. It is gzipped text: the first line says what the file
+is, and each other is one event. Of most events there is nothing to say but what goes out, after a letter for the
+pipeline; what is known of another is a JSON array. Being written whole or not at all, and checked by gzip's own sum, it
+needs no other end.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, tzinfo
-from itertools import chain
+from itertools import chain, islice
 from typing import IO, TypeAlias
 
 import msgspec
@@ -27,12 +29,13 @@ __all__ = ["INPUT", "GenerationFile"]
 INPUT = "input.ndjson.gz"
 """The name of the file in the folder of its generation."""
 
-_VERSION = 1
+_VERSION = 2
 _BLOCK_BYTES = 64 * 1024
 _LINES_AT_ONCE = 500
 _GZIP = 31  # zlib's word for gzip's header and checksum
 
-_MIGRATION, _REALTIME = Pipeline.MIGRATION, Pipeline.REALTIME
+_PIPELINES = {b"m": Pipeline.MIGRATION, b"r": Pipeline.REALTIME}
+_LETTERS = {pipeline: letter for letter, pipeline in _PIPELINES.items()}
 
 
 class _Header(msgspec.Struct, array_like=True, frozen=True):
@@ -47,7 +50,7 @@ class _Sent(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=1):
     """An event that goes out."""
 
     location: str
-    migration: bool
+    pipeline: Pipeline
     dropped_nulls: int
     dropped_created_at: bool
     dropped_identity: str | None
@@ -80,8 +83,8 @@ class _End(msgspec.Struct, array_like=True, frozen=True, tag=4):
 
 _Line: TypeAlias = _Sent | _Rejected | _Skipped | _End
 
-_encode_lines = msgspec.json.Encoder().encode_lines
-_decode_lines = msgspec.json.Decoder(_Line).decode_lines
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(_Line).decode
 
 
 class GenerationFile:
@@ -137,15 +140,16 @@ class GenerationFile:
         """
         header = _Header(version=_VERSION, generation=self._generation, fingerprint=fingerprint)
 
-        def lines() -> Iterator[_Line]:
+        def lines() -> Iterator[bytes]:
+            yield _encode(header)
             total = 0
-            for total, event in enumerate(events, start=1):  # noqa: B007 - the last number counts
-                yield _line(event, self._zone)
+            for total, event in enumerate(events, start=1):
+                yield _text(event, total, self._zone)
             self.total = total
             if (known := end()) is not None:
-                yield _End(end=msgspec.Raw(known))
+                yield _encode(_End(end=msgspec.Raw(known)))
 
-        self._folder.write(INPUT, _zipped(header, lines()))
+        self._folder.write(INPUT, _zipped(lines()))
 
     def read(self) -> Iterator[InputEvent]:
         """The events, as they were written.
@@ -158,9 +162,12 @@ class GenerationFile:
             with self._folder.open(INPUT) as file:
                 texts = _texts(file)
                 behind_header = next(texts, b"").partition(b"\n")[2]
-                lines = chain.from_iterable(map(_decode_lines, chain([behind_header], texts)))
-                for position, line in enumerate(lines):
-                    if isinstance(line, _End):
+                lines = chain.from_iterable(map(bytes.splitlines, chain([behind_header], texts)))
+                for position, text in enumerate(lines):
+                    if (pipeline := _PIPELINES.get(text[:1])) is not None:
+                        result = EncodedEvent(body=text[1:], pipeline=pipeline)
+                        yield InputEvent(position=position, location=_usual_location(position + 1), result=result)
+                    elif isinstance(line := _decode(text), _End):
                         self.end = bytes(line.end)
                     else:
                         yield _event(position, line)
@@ -184,15 +191,28 @@ class GenerationFile:
         self._folder.remove([INPUT])
 
 
-def _zipped(header: _Header, lines: Iterable[_Line]) -> Iterator[bytes]:
+def _zipped(lines: Iterator[bytes]) -> Iterator[bytes]:
     """Fast rather than small: it lives for minutes."""
-    zipper, waiting = zlib.compressobj(level=1, wbits=_GZIP), list[msgspec.Struct]([header])
-    for line in lines:
-        waiting.append(line)
-        if len(waiting) >= _LINES_AT_ONCE:
-            yield zipper.compress(_encode_lines(waiting))
-            waiting.clear()
-    yield zipper.compress(_encode_lines(waiting)) + zipper.flush()
+    zipper = zlib.compressobj(level=1, wbits=_GZIP)
+    while some := list(islice(lines, _LINES_AT_ONCE)):
+        yield zipper.compress(b"\n".join([*some, b""]))
+    yield zipper.flush()
+
+
+def _usual_location(number: int) -> str:
+    """Where the event of that number stands, counted from 1, if every row of a query makes one."""
+    return f"row {number}"
+
+
+def _text(event: InputEvent, number: int, zone: tzinfo) -> bytes:
+    result = event.result
+    if (
+        isinstance(result, EncodedEvent)
+        and event.location == _usual_location(number)
+        and not (event.attempts or result.dropped_nulls or result.dropped_created_at or result.dropped_identity)
+    ):
+        return _LETTERS[result.pipeline] + result.body
+    return _encode(_line(event, zone))
 
 
 def _line(event: InputEvent, zone: tzinfo) -> _Sent | _Rejected | _Skipped:
@@ -200,7 +220,7 @@ def _line(event: InputEvent, zone: tzinfo) -> _Sent | _Rejected | _Skipped:
     if isinstance(result, EncodedEvent):
         return _Sent(
             location=event.location,
-            migration=result.pipeline is _MIGRATION,
+            pipeline=result.pipeline,
             dropped_nulls=result.dropped_nulls,
             dropped_created_at=result.dropped_created_at,
             dropped_identity=result.dropped_identity,
@@ -223,7 +243,7 @@ def _event(position: int, line: _Sent | _Rejected | _Skipped) -> InputEvent:
     if isinstance(line, _Sent):
         result = EncodedEvent(
             body=bytes(line.body),
-            pipeline=_MIGRATION if line.migration else _REALTIME,
+            pipeline=line.pipeline,
             dropped_nulls=line.dropped_nulls,
             dropped_created_at=line.dropped_created_at,
             dropped_identity=REASONS[line.dropped_identity] if line.dropped_identity else None,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_bik.delivery import Checkpoint, Counts
-from airflow_provider_bik.delivery.checkpoint import MAX_RANGES, Intervals
+from airflow_provider_bik.delivery.checkpoint import FIRST_INTERVAL, MAX_RANGES, SHORTEST_INTERVAL, Intervals, Lease
 from airflow_provider_bik.errors import BikRecordError
 from airflow_provider_bik.events.pipeline import Pipeline
 from airflow_provider_bik.events.reasons import Reason, Rejection
@@ -96,3 +97,20 @@ def test_without_a_list_of_doubts_everything_leased_and_not_settled_is_in_doubt(
         assert doubt == Intervals(checkpoint.settled).gaps(checkpoint.leased_to)
     else:
         assert doubt == Intervals(checkpoint.in_doubt)
+
+
+def test_a_lease_is_renewed_soon_while_it_is_small_and_seldom_once_its_size_is_known() -> None:
+    lease, now, times = Lease(resumed_to=0, least=100), 10.0, list[float]()
+    for sent_to in range(0, 2000, 100):
+        read = sent_to + 100
+        assert not lease.covers(read)
+        now += lease.wait(now) if times else 0.0
+        assert lease.due(now, sent_to=sent_to, read=read)
+        lease.extend(now, sent_to=sent_to, read=read)
+        lease.commit(lease.requested_to)
+        times.append(now)
+    waits = [after - before for before, after in pairwise(times)]
+    assert waits == sorted(waits)
+    assert waits[0] <= 2 * FIRST_INTERVAL
+    assert waits[-1] == pytest.approx(SHORTEST_INTERVAL)
+    assert sum(wait < SHORTEST_INTERVAL * 0.9 for wait in waits) < 6

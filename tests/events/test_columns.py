@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_bik.events import Contract, EncodedEvent, Encoder, EventMapping, Item, Reading
 from airflow_provider_bik.events.columns import AT_ONCE
+from airflow_provider_bik.events.contract import FIELDS as FIELD_NAMES
 from airflow_provider_bik.events.contract import MAX_EVENT_BYTES
 from airflow_provider_bik.events.hints import Hints
 from airflow_provider_bik.events.identity import (
@@ -201,6 +202,22 @@ events = st.fixed_dictionaries(
         "unknown": st.just(1),
     },
 )
+
+
+@settings(max_examples=400)
+@given(contract=st.sampled_from(CONTRACTS), raws=st.lists(events, min_size=1, max_size=6), data=st.data())
+def test_mappings_together_become_what_each_becomes_alone(
+    contract: Contract, raws: list[dict[str, Any]], data: st.DataObject
+) -> None:
+    for raw in raws:
+        if data.draw(st.integers(0, 2)) == 0:
+            raw[data.draw(st.sampled_from(FIELD_NAMES))] = data.draw(st.sampled_from(ODD_VALUES))
+        elif data.draw(st.booleans()):
+            kind = data.draw(st.sampled_from(COLUMNS["a"]))
+            raw["eventProperties"] = {"a": data.draw(kind), "b c": data.draw(kind)}
+    compare(Encoder(contract=contract), [Item(position=0, location="", raw=raw) for raw in raws])
+
+
 PIECES = [b'{"eventName":"a"', b',"email":"a@example.com","eventProperties":{}}', b"{}{}", b"{}\n{}", b"{", b"}", b"{}"]
 
 
@@ -244,6 +261,18 @@ def test_one_event_that_is_too_large_leaves_the_others_alone() -> None:
         for index, size in enumerate(sizes)
     ]
     compare(Encoder(contract=CONTRACTS[0], mapping=EventMapping(event_name="b", email="e")), rows)
+
+
+@pytest.mark.parametrize(
+    "names", [["\ud800"], ["\x00"], [""], ["a.b"], list(map(str, range(MAX_VALUES + 1))), [5], ["é"]]
+)
+def test_columns_may_have_any_names(names: list[Any]) -> None:
+    rows = [{"e": "a@example.com", **dict.fromkeys(names, value)} for value in (1, None, "x")]
+    items = [Item(position=0, location="", raw=row) for row in rows]
+    compare(Encoder(contract=CONTRACTS[0], mapping=EventMapping(event_name="b", email="e")), items)
+    columns = [str(name) for name in ["e", *names]]
+    items = [Item(position=0, location="", columns=columns, cells=list(row.values())) for row in rows]
+    compare(Encoder(contract=CONTRACTS[0], mapping=EventMapping(event_name="b", email="e")), items)
 
 
 @pytest.mark.parametrize("number", [AT_ONCE - 1, AT_ONCE, AT_ONCE + 1, 2 * AT_ONCE + 1])

@@ -19,7 +19,7 @@ from airflow.providers.common.compat.sdk import ObjectStoragePath
 from backports import zstd
 
 from airflow_provider_bik.errors import BikConfigError
-from airflow_provider_bik.events.item import Item
+from airflow_provider_bik.events.item import Item, opened
 from airflow_provider_bik.events.reading import Reading
 from airflow_provider_bik.events.reasons import Reason, Rejection
 from airflow_provider_bik.inputs import read_items
@@ -140,9 +140,9 @@ def columns_checker(needs: Sequence[str]) -> CheckColumns:
 
 
 def decoded(item: Item) -> Item:
-    """The item with its line decoded, as the encoder does it."""
+    """The item as a mapping, with its line decoded as the encoder does it."""
     if item.line is None:
-        return item
+        return opened(item)
     raw, problem = None, None
     try:
         raw = msgspec.json.decode(item.line)

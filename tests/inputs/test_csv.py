@@ -5,11 +5,12 @@ import io
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_bik.errors import BikConfigError, BikInputError
 from airflow_provider_bik.inputs import csv_rows
+from airflow_provider_bik.inputs.tables import ROWS_AT_ONCE
 from tests.inputs.support import details, ndjson, read, rows_in
 
 
@@ -235,3 +236,28 @@ def test_what_is_accepted_is_what_the_csv_module_reads(
         return
     assert accepted == [[cell or None for cell in row] for row in rows[1:] if len(row) == 2]
     assert len(items) == sum(1 for row in rows[1:] if row)
+
+
+ODD_LINES = [
+    *('1,"x\ny"', '1,"x\n\n\ny"', "", "1", "1,2,3", '1,"x"y', '1,"x', '"1","2"'),
+    *("\xff,2", "1,\0", "\\N,", '1,"""x"""'),
+]
+
+
+@settings(max_examples=60)
+@given(odd=st.lists(st.tuples(st.integers(100, 2 * ROWS_AT_ONCE + 2), st.sampled_from(ODD_LINES)), max_size=4))
+def test_a_row_is_the_same_wherever_it_stands_in_a_long_file(
+    tmp_path_factory: pytest.TempPathFactory, odd: list[tuple[int, str]]
+) -> None:
+    # By its first 4 kB, which are plain, a file is known as text.
+    lines = [f"{number},{'plain' * 9}" for number in range(2 * ROWS_AT_ONCE + 3)]
+    for position, line in odd:
+        lines[position] = line
+    file = tmp_path_factory.getbasetemp() / "long.csv"
+    file.write_bytes(b"a,b\n" + b"\n".join(line.encode("latin-1") for line in lines))
+    # One line after the other, as the general way has it.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(csv_rows, "_one_of_each", lambda *_: None)
+        one_by_one = read(file)
+    assert read(file) == one_by_one
+    assert len(one_by_one) >= len(lines) - 4 * len(odd) or any('"x' in line for _, line in odd)

@@ -10,6 +10,7 @@ import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from airflow_provider_bik.errors import BikConfigError, BikInputError, BikStorageError
+from airflow_provider_bik.events.item import opened
 from airflow_provider_bik.events.reading import Reading
 from airflow_provider_bik.inputs import read_items
 from airflow_provider_bik.inputs.paths import shown
@@ -167,7 +168,7 @@ def test_an_error_of_a_storage_that_is_no_os_error_is_one_of_the_storage(monkeyp
 
     monkeypatch.setattr(type(memory.open("/bucket/orders.csv")), "read", read_half)
     items = read_items("memory://bucket/orders.csv", Reading())
-    assert next(items).raw == {"id": "1"}
+    assert opened(next(items)).raw == {"id": "1"}
     with pytest.raises(BikStorageError, match=r"orders.csv in memory:///?bucket cannot be read \(BotoCoreError\)"):
         list(items)
     memory.store.clear()

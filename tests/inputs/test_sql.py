@@ -8,6 +8,7 @@ from uuid import UUID
 import pendulum
 import pytest
 
+from airflow_provider_bik.events.item import opened
 from airflow_provider_bik.inputs.sql import query_digest, sql_items
 
 
@@ -19,7 +20,7 @@ def test_rows_become_items_with_names_and_numbers() -> None:
         yield [(1, "a"), (2, None)]
         yield [(3, "c")]
 
-    items = list(sql_items(columns, blocks()))
+    items = list(map(opened, sql_items(columns, blocks())))
     assert [(item.position, item.location, item.raw) for item in items] == [
         (0, "row 1", {"id": 1, "email": "a"}),
         (1, "row 2", {"id": 2, "email": None}),

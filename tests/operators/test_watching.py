@@ -6,6 +6,7 @@ import json
 import logging
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ import pytest
 
 from airflow_provider_bik.delivery import Sending
 from airflow_provider_bik.operators.bik import BikSendEventsOperator
+from airflow_provider_bik.operators.watching import Watch
 from airflow_provider_bik.sandbox import Fault, FaultPlan, Sandbox
 from airflow_provider_bik.state.progress import DeliveryProgress
+from airflow_provider_bik.state.storage import TaskStateStore
 from tests.operators.support import APP_ID, KEY, SECRET, Store, TaskInstance, connection, event
 
 EVENTS = [event(number) for number in range(250)]
@@ -86,6 +89,18 @@ def test_a_store_that_hangs_while_it_is_shown_holds_up_nothing(bik: Sandbox, tmp
     finally:
         hangs.set()
     assert report["confirmed"] == 250
+
+
+def test_where_one_thread_at_a_time_may_ask_airflow_that_thread_shows_how_it_goes() -> None:
+    main, asking = threading.get_ident(), set[int]()
+    store = Witness()
+    store.on_progress = lambda _: asking.add(threading.get_ident())
+    with Watch(
+        DeliveryProgress(), clock=lambda: datetime.now(UTC), store=TaskStateStore(store), one_at_a_time=True
+    ) as watch:
+        watch.end("delivered")
+    assert [progress.state for progress in store.shown] == ["reading", "delivered"]
+    assert asking == {main}
 
 
 def test_a_store_that_takes_no_progress_is_one_warning_and_no_failure(
