@@ -147,7 +147,7 @@ class RealAirflow:
                 return False
             self._session.headers["Authorization"] = f"Bearer {token.json()['access_token']}"
             health = self.get("/monitor/health")
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             return False
         up = all(health[name]["status"] == "healthy" for name in ("scheduler", "dag_processor"))
         return up and self.get("/dags")["total_entries"] >= self._dags
