@@ -13,7 +13,9 @@ from uuid import UUID
 
 import msgspec
 
-__all__ = ["ARRAY", "COLUMNS", "CSV", "FLAT", "INPUTS", "PARQUET", "QUERY", "RETRY", "SQL", "TABLE", "write_events"]
+from benchmarks.orders import COLUMNS
+
+__all__ = ["ARRAY", "CSV", "FLAT", "INPUTS", "PARQUET", "RETRY", "SQL", "TABLE", "write_events"]
 
 FLAT = "NDJSON in BIK's form"
 ARRAY = "the same with an array in each event"
@@ -21,10 +23,6 @@ CSV = "CSV with a mapping"
 PARQUET = "Parquet with a mapping"
 SQL = "PostgreSQL with a mapping"
 RETRY = "the same on a retry"
-
-COLUMNS = ("id", "name", "phone", "email", "product", "total", "quantity", "first", "placed_at")
-
-QUERY = f"SELECT {', '.join(COLUMNS)} FROM {{table}} ORDER BY id"  # noqa: S608 - our own names
 
 TABLE = """
 CREATE TABLE IF NOT EXISTS {table} AS SELECT n AS id, 'Customer ' || n AS name, '+9198' || (10000000 + n) AS phone,

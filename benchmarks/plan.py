@@ -6,8 +6,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from benchmarks.made_events import FLAT, INPUTS, RETRY, SQL
+from benchmarks.orders import BATCH
 
-__all__ = ["BATCH", "BATCHES", "BY_HAND", "GATHER", "LARGE", "ROWS", "SINGLE", "THIS", "Case", "Plan", "plan"]
+__all__ = [
+    "BATCHES",
+    "BY_HAND",
+    "DLT",
+    "DLT_ARROW",
+    "DRT",
+    "GATHER",
+    "LARGE",
+    "ROWS",
+    "SINGLE",
+    "THIS",
+    "Case",
+    "Plan",
+    "plan",
+]
 
 SINGLE = "HttpHook.run, one event each"
 BATCHES = "HttpHook.run, batches of 100"
@@ -15,9 +30,9 @@ GATHER = "HttpAsyncHook.session, gather"
 BY_HAND = "aiohttp + msgspec by hand"
 ROWS = "PostgresHook.get_records + HttpHook.run, batches of 100"
 THIS = "this package"
-
-BATCH = 100
-"""Events a request, for all but the first contestant."""
+DLT = "dlt, sql_database to a custom destination, batches of 100"
+DLT_ARROW = "the same with its pyarrow backend"
+DRT = "drt, rest_api, blocks of 5,000 in batches of 100"
 
 LARGE = 1_000_000
 """Events from which on a case is measured once: it takes long, and its memory hardly varies."""
@@ -71,31 +86,35 @@ class Plan:
     repeats: int
 
 
-def plan(*, quick: bool = False, full: bool = False, repeats: int | None = None) -> Plan:
+def plan(*, quick: bool = False, full: bool = False, peers: bool = False, repeats: int | None = None) -> Plan:
     """Make the plan.
 
     Args:
         quick: A small one that only shows that everything works; its figures mean nothing.
         full: Also 1 and 5 million events, which takes about ten minutes and 2 GB of disk.
+        peers: Also dlt and drt.
         repeats: Instead of the usual number of repetitions.
     """
     sizes = [2_000, 10_000] if quick else [10_000, 100_000, 500_000]
     if full:
         sizes += [1_000_000, 5_000_000]
     return Plan(
-        kinds=tuple(_kinds(2_000 if quick else 100_000)),
+        kinds=tuple(_kinds(2_000 if quick else 100_000, peers=peers)),
         compared=tuple(_compared(quick=quick)),
         sizes=tuple(Case(latency=0, concurrency=8, contestant=THIS, events=size) for size in sizes),
         repeats=repeats or (1 if quick else 3),
     )
 
 
-def _kinds(events: int) -> Iterator[Case]:
+def _kinds(events: int, *, peers: bool) -> Iterator[Case]:
+    one_at_a_time = {ROWS, DLT, DLT_ARROW, DRT}
+    others = (ROWS, *((DLT, DLT_ARROW, DRT) if peers else ()))
     for kind in INPUTS:
-        for name in (BY_HAND, *([ROWS] if kind == SQL else []), THIS):
+        for name in (BY_HAND, *(others if kind == SQL else ()), THIS):
             if (kind, name) != (RETRY, BY_HAND):
                 # Whoever writes a pipeline by hand runs the query again: a retry costs what the first try does.
-                yield Case(latency=0, concurrency=1 if name == ROWS else 8, contestant=name, events=events, kind=kind)
+                concurrency = 1 if name in one_at_a_time else 8
+                yield Case(latency=0, concurrency=concurrency, contestant=name, events=events, kind=kind)
 
 
 def _compared(*, quick: bool) -> Iterator[Case]:

@@ -17,15 +17,19 @@ import msgspec
 from benchmarks.contestants import airflow_environment
 from benchmarks.database import database
 from benchmarks.made_events import write_events
-from benchmarks.one import Measured
+from benchmarks.measuring import Measured
+from benchmarks.peers.environments import PEERS, python_of
 from benchmarks.plan import LARGE, Case, Plan
 from benchmarks.sink import Counts
 
 __all__ = ["Result", "measure"]
 
+_ROOT = Path(__file__).parent.parent
 _WARM_UP = 100
 _LONGEST = 1800
 """Seconds after which a measurement is given up."""
+_WITHOUT_TELEMETRY = {"RUNTIME__DLTHUB_TELEMETRY": "false", "DO_NOT_TRACK": "1"}
+"""For dlt and drt, which are to send nothing but events."""
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,14 +76,14 @@ def _measure_once(case: Case, directory: Path, uri: str) -> Result:
     path = write_events(case.kind, directory, case.events)
     with _sink(case.latency) as url:
         before = _counts(url)
-        command = [sys.executable, "-m", "benchmarks.one", case.contestant, case.kind, str(warm_up), str(path), url]
-        ran = subprocess.run(  # noqa: S603 - our own module
-            [*command, str(case.concurrency)],
+        ran = subprocess.run(  # noqa: S603 - our own modules
+            _command(case, warm_up, path, url),
             check=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             timeout=_LONGEST,
-            env={**os.environ, **airflow_environment(str(directory), url, uri)},
+            cwd=_ROOT,
+            env={**os.environ, **_WITHOUT_TELEMETRY, **airflow_environment(str(directory), url, uri)},
         )
         counts = _counts(url)
     if counts.events != case.events + _WARM_UP:
@@ -96,6 +100,15 @@ def _measure_once(case: Case, directory: Path, uri: str) -> Result:
         grown=measured.grown,
         server=(counts.cpu - before.cpu) / counts.events * 1e6,
     )
+
+
+def _command(case: Case, warm_up: Path, path: Path, url: str) -> list[str]:
+    peer = PEERS.get(case.contestant)
+    if peer:
+        python = str(python_of(peer.environment))
+        return [python, "-m", peer.module, *peer.arguments, warm_up.stem, path.stem, url]
+    command = [sys.executable, "-m", "benchmarks.one", case.contestant, case.kind]
+    return [*command, str(warm_up), str(path), url, str(case.concurrency)]
 
 
 @contextmanager
