@@ -12,6 +12,7 @@ import csv
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType, SimpleNamespace
@@ -19,7 +20,7 @@ from typing import Any, cast
 
 import msgspec
 
-from benchmarks.made_events import ARRAY, CSV, FLAT, PARQUET, RETRY, SQL
+from benchmarks.made_events import ARRAY, ARROW, CSV, FLAT, FRAME, PARQUET, READ, REPEATED, RETRY, SQL
 from benchmarks.orders import BATCH, KEY, QUERY, SECRET, SEND_EVENT, SEND_EVENTS, check_answer, event_of
 from benchmarks.plan import BATCHES, BY_HAND, GATHER, ROWS, SINGLE, THIS
 
@@ -179,16 +180,40 @@ def fail_once(job: Job) -> None:
         raise RuntimeError(message)
 
 
+def load(job: Job) -> None:
+    """What an upstream step has made, and a task has in memory when it begins."""
+    _IN_MEMORY[job.kind](job.path)
+
+
+@cache
+def _arrow_table(path: Path) -> Any:  # noqa: ANN401 - it would have to be imported
+    from pyarrow import parquet  # noqa: PLC0415 - it takes much memory, which is measured
+
+    return parquet.read_table(path)
+
+
+@cache
+def _frame(path: Path) -> Any:  # noqa: ANN401 - it would have to be imported
+    import pandas as pd  # type: ignore[import-untyped] # noqa: PLC0415 - it takes much memory, which is measured
+
+    return pd.read_parquet(path)
+
+
+_IN_MEMORY: Mapping[str, Callable[[Path], Any]] = {ARROW: _arrow_table, FRAME: _frame}
+
+
 def _execute(job: Job, run: str, *, try_number: int, **sending: Any) -> dict[str, Any]:
     from airflow.sdk.bases.operator import ExecutorSafeguard  # noqa: PLC0415 - see above
 
     from airflow_provider_bik.delivery import Sending  # noqa: PLC0415 - see above
+    from airflow_provider_bik.events import Reading  # noqa: PLC0415 - see above
     from airflow_provider_bik.operators.bik import BikSendEventsOperator  # noqa: PLC0415 - see above
     from airflow_provider_bik.transfers.sql_to_bik import SqlToBikOperator  # noqa: PLC0415 - see above
 
     common: dict[str, Any] = {
         "task_id": "send",
         "mapping": None if job.kind in {FLAT, ARRAY} else MAPPING,
+        "reading": Reading(default_region="IN") if job.kind in {REPEATED, READ} else None,
         "sending": Sending(max_concurrency=job.concurrency, **sending),
         "state_path": str(job.state),
     }
@@ -196,7 +221,8 @@ def _execute(job: Job, run: str, *, try_number: int, **sending: Any) -> dict[str
     if job.kind in {SQL, RETRY}:
         operator = SqlToBikOperator(sql=QUERY.format(table=job.path.stem), conn_id="shop", **common)
     else:
-        operator = BikSendEventsOperator(events=os.fspath(job.path), **common)
+        in_memory = _IN_MEMORY.get(job.kind)
+        operator = BikSendEventsOperator(events=in_memory(job.path) if in_memory else os.fspath(job.path), **common)
     task = {"dag_id": "dag", "run_id": run, "task_id": "send", "map_index": -1, "max_tries": 1}
     ti = SimpleNamespace(**task, try_number=try_number, xcom_push=lambda **_: None)
     # Airflow refuses to execute an operator that it has not begun itself.
@@ -228,10 +254,25 @@ def _parquet_rows(path: Path) -> Iterator[Events]:
     from pyarrow import parquet  # noqa: PLC0415 - it takes much memory, which is measured
 
     with parquet.ParquetFile(path) as file:
-        for block in file.iter_batches(batch_size=5000):
-            rows = iter(zip(*(column.to_pylist() for column in block.columns), strict=True))
-            while some := list(islice(rows, BATCH)):
-                yield [event_of(row) for row in some]
+        yield from _rows_of_blocks(file.iter_batches(batch_size=5000))
+
+
+def _arrow_rows(path: Path) -> Iterator[Events]:
+    return _rows_of_blocks(_arrow_table(path).to_batches(max_chunksize=5000))
+
+
+def _rows_of_blocks(blocks: Any) -> Iterator[Events]:  # noqa: ANN401 - of Arrow
+    for block in blocks:
+        rows = iter(zip(*(column.to_pylist() for column in block.columns), strict=True))
+        while some := list(islice(rows, BATCH)):
+            yield [event_of(row) for row in some]
+
+
+def _frame_rows(path: Path) -> Iterator[Events]:
+    rows = _frame(path).itertuples(index=False, name=None)
+    while some := list(islice(rows, BATCH)):
+        # msgspec does not know the Timestamp of pandas.
+        yield [event_of((*row[:8], row[8].to_pydatetime())) for row in some]
 
 
 def _database_rows(path: Path) -> Iterator[Events]:
@@ -251,6 +292,10 @@ _READERS: Mapping[str, Callable[[Path], Iterator[Events]]] = {
     ARRAY: _lines,
     CSV: _csv_rows,
     PARQUET: _parquet_rows,
+    ARROW: _arrow_rows,
+    FRAME: _frame_rows,
+    REPEATED: _csv_rows,
+    READ: _csv_rows,
     SQL: _database_rows,
 }
 
@@ -267,5 +312,5 @@ CONTESTANTS: Mapping[str, Contestant] = MappingProxyType(
 )
 """All of them, by the name in the table."""
 
-PREPARATIONS: Mapping[str, Contestant] = MappingProxyType({RETRY: fail_once})
+PREPARATIONS: Mapping[str, Contestant] = MappingProxyType({RETRY: fail_once, ARROW: load, FRAME: load})
 """What comes before the measured part, by the kind of input."""

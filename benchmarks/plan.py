@@ -31,7 +31,7 @@ BY_HAND = "aiohttp + msgspec by hand"
 ROWS = "PostgresHook.get_records + HttpHook.run, batches of 100"
 THIS = "this package"
 DLT = "dlt, sql_database to a custom destination, batches of 100"
-DLT_ARROW = "the same with its pyarrow backend"
+DLT_ARROW = "dlt, the same with its pyarrow backend"
 DRT = "drt, rest_api, blocks of 5,000 in batches of 100"
 
 LARGE = 1_000_000
@@ -99,7 +99,7 @@ def plan(*, quick: bool = False, full: bool = False, peers: bool = False, repeat
     if full:
         sizes += [1_000_000, 5_000_000]
     return Plan(
-        kinds=tuple(_kinds(2_000 if quick else 100_000, peers=peers)),
+        kinds=(*_kinds(2_000 if quick else 100_000, peers=peers), *_slow_rows(quick=quick)),
         compared=tuple(_compared(quick=quick)),
         sizes=tuple(Case(latency=0, concurrency=8, contestant=THIS, events=size) for size in sizes),
         repeats=repeats or (1 if quick else 3),
@@ -115,6 +115,11 @@ def _kinds(events: int, *, peers: bool) -> Iterator[Case]:
                 # Whoever writes a pipeline by hand runs the query again: a retry costs what the first try does.
                 concurrency = 1 if name in one_at_a_time else 8
                 yield Case(latency=0, concurrency=concurrency, contestant=name, events=events, kind=kind)
+
+
+def _slow_rows(*, quick: bool) -> Iterator[Case]:
+    for name in (BY_HAND, THIS):
+        yield Case(latency=50, concurrency=8, contestant=name, events=2_000 if quick else 64_000, kind=SQL)
 
 
 def _compared(*, quick: bool) -> Iterator[Case]:

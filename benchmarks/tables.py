@@ -23,8 +23,8 @@ def markdown(plan: Plan, results: Mapping[Case, Result]) -> str:
     """Four tables: kinds of input, the worst first; ways of sending; this package by size; and the goals."""
     parts = [
         _table(
-            "input|contestant|in flight|events|events/s|CPU µs an event|of all rounds|times by hand, within a round"
-            "|peak MB",
+            "input|contestant|latency ms|in flight|events|events/s|CPU µs an event|of all rounds"
+            "|times by hand, within a round|peak MB",
             _kinds(plan, results),
         ),
         _table(
@@ -49,9 +49,13 @@ def _table(head: str, rows: Sequence[Sequence[str]]) -> str:
 
 def _kinds(plan: Plan, results: Mapping[Case, Result]) -> list[list[str]]:
     shown = [(results[case], _times_by_hand(results[case], results)) for case in plan.kinds]
-    worst = {result.case.kind: median(times) for result, times in shown if result.case.contestant == THIS}
-    shown.sort(key=lambda pair: -worst[pair[0].case.kind])
+    worst = {_input(result.case): median(times) for result, times in shown if result.case.contestant == THIS}
+    shown.sort(key=lambda pair: -worst[_input(pair[0].case)])
     return [_kind(result, times) for result, times in shown]
+
+
+def _input(case: Case) -> tuple[str, int]:
+    return case.kind, case.latency
 
 
 def _kind(result: Result, times: Sequence[float]) -> list[str]:
@@ -59,6 +63,7 @@ def _kind(result: Result, times: Sequence[float]) -> list[str]:
     return [
         case.kind,
         case.contestant,
+        str(case.latency),
         str(case.concurrency),
         f"{case.events:,}",
         f"{result.rate:,.0f}",
@@ -72,11 +77,8 @@ def _kind(result: Result, times: Sequence[float]) -> list[str]:
 def _times_by_hand(result: Result, results: Mapping[Case, Result]) -> list[float]:
     """In each round, how many times the CPU of the pipeline by hand for the same input."""
     kind = SQL if result.case.kind == RETRY else result.case.kind
-    beside = next(
-        other
-        for case, other in results.items()
-        if (case.kind, case.contestant, case.events) == (kind, BY_HAND, result.case.events)
-    )
+    wanted = (kind, result.case.latency, result.case.events, BY_HAND)
+    beside = next(other for case, other in results.items() if (*_input(case), case.events, case.contestant) == wanted)
     return [mine / its for mine, its in zip(result.cpu_of_rounds, beside.cpu_of_rounds, strict=True)]
 
 
