@@ -17,7 +17,7 @@ def parser() -> argparse.ArgumentParser:
     arguments = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     size = arguments.add_mutually_exclusive_group()
     size.add_argument("--quick", action="store_true", help="half a minute; shows that it works, figures mean nothing")
-    size.add_argument("--full", action="store_true", help="also 1 and 5 million events")
+    size.add_argument("--full", action="store_true", help="also 1 and 5 million events of each kind, for their memory")
     arguments.add_argument("--peers", action="store_true", help="also dlt and drt, which it installs below build/peers")
     arguments.add_argument("--repeats", type=int, help="measurements of each case; 3 if absent")
     return arguments
