@@ -34,8 +34,8 @@ tables: $(READY) ## writes what the code knows better into the tables of the pag
 storm: $(READY) ## kills workers 1500 times; takes about half an hour
 	BIK_STORM=1 $(BIN)/python -m pytest tests/promise/test_storm.py --capture=no --quiet
 
-bench: $(READY) ## compares the cost of an event with other ways to send it; some minutes
-	$(BIN)/python -m benchmarks
+bench: $(READY) ## compares the cost of an event with other ways to send it; PEERS=1 also with dlt and drt; some minutes
+	$(BIN)/python -m benchmarks $(if $(PEERS),--peers)
 
 # The built wheel, in a clean environment and away from the source tree, passes the tests of what depends on packaging.
 dist: $(READY) ## builds the wheel and tests it in a clean environment

@@ -12,6 +12,7 @@ import csv
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType, SimpleNamespace
@@ -19,14 +20,11 @@ from typing import Any, cast
 
 import msgspec
 
-from benchmarks.made_events import ARRAY, CSV, FLAT, PARQUET, QUERY, RETRY, SQL
-from benchmarks.plan import BATCH, BATCHES, BY_HAND, GATHER, ROWS, SINGLE, THIS
+from benchmarks.made_events import ARRAY, ARROW, CSV, FLAT, FRAME, PARQUET, READ, REPEATED, RETRY, SQL
+from benchmarks.orders import BATCH, KEY, QUERY, SECRET, SEND_EVENT, SEND_EVENTS, check_answer, event_of
+from benchmarks.plan import BATCHES, BY_HAND, GATHER, ROWS, SINGLE, THIS
 
 __all__ = ["CONTESTANTS", "MAPPING", "PREPARATIONS", "Contestant", "Job", "airflow_environment", "this_package"]
-
-_SEND_EVENT = "/integrations/bikPlatformFunctions-events/sendEvent"
-_SEND_EVENTS = "/integrations/bikPlatformFunctions-events/sendEvents"
-_KEY, _SECRET = "key-of-the-benchmark", "secret-of-the-benchmark"
 
 MAPPING: Mapping[str, object] = {
     "event_name": "orderCompleted",
@@ -76,7 +74,7 @@ def airflow_environment(home: str, url: str, database: str = "") -> dict[str, st
         "AIRFLOW_HOME": home,
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
-        "AIRFLOW_CONN_HTTP_DEFAULT": f"http://{_KEY}:{_SECRET}@{host}",
+        "AIRFLOW_CONN_HTTP_DEFAULT": f"http://{KEY}:{SECRET}@{host}",
         "AIRFLOW_CONN_BIK_DEFAULT": _connection(url),
         "AIRFLOW_CONN_SHOP": database,
         "SHOP": database,
@@ -84,7 +82,7 @@ def airflow_environment(home: str, url: str, database: str = "") -> dict[str, st
 
 
 def _connection(url: str) -> str:
-    return msgspec.json.encode({"conn_type": "bik", "host": url, "login": _KEY, "password": _SECRET}).decode()
+    return msgspec.json.encode({"conn_type": "bik", "host": url, "login": KEY, "password": SECRET}).decode()
 
 
 def http_hook_single(job: Job) -> None:
@@ -94,7 +92,7 @@ def http_hook_single(job: Job) -> None:
     hook = HttpHook(method="POST")
     with job.path.open("rb") as file:
         for line in file:
-            _check(hook.run(_SEND_EVENT, json={"event": msgspec.json.decode(line)}).json())
+            check_answer(hook.run(SEND_EVENT, json={"event": msgspec.json.decode(line)}).json())
 
 
 def http_hook_batches(job: Job) -> None:
@@ -103,7 +101,7 @@ def http_hook_batches(job: Job) -> None:
 
     hook = HttpHook(method="POST")
     for events in _batches(job):
-        _check(hook.run(_SEND_EVENTS, json={"events": events}).json())
+        check_answer(hook.run(SEND_EVENTS, json={"events": events}).json())
 
 
 def hooks(job: Job) -> None:
@@ -115,8 +113,8 @@ def hooks(job: Job) -> None:
     records = iter(PostgresHook("shop").get_records(QUERY.format(table=job.path.stem)))
     while rows := list(islice(records, BATCH)):
         # `json=` takes no UUID and no Decimal.
-        events = [_event((*row[:4], str(row[4]), float(row[5]), *row[6:8], row[8].isoformat())) for row in rows]
-        _check(hook.run(_SEND_EVENTS, json={"events": events}).json())
+        events = [event_of((*row[:4], str(row[4]), float(row[5]), *row[6:8], row[8].isoformat())) for row in rows]
+        check_answer(hook.run(SEND_EVENTS, json={"events": events}).json())
 
 
 def http_async_hook(job: Job) -> None:
@@ -124,8 +122,8 @@ def http_async_hook(job: Job) -> None:
     from airflow.providers.http.hooks.http import HttpAsyncHook  # noqa: PLC0415 - see above
 
     async def send(session: Any, events: Events) -> None:  # noqa: ANN401 - its class is not public
-        response = await session.run(_SEND_EVENTS, json={"events": events})
-        _check(await response.json())
+        response = await session.run(SEND_EVENTS, json={"events": events})
+        check_answer(await response.json())
 
     async def work() -> None:
         batches = _batches(job)
@@ -141,13 +139,13 @@ def by_hand(job: Job) -> None:
     import aiohttp  # noqa: PLC0415 - see above
 
     encode = msgspec.json.Encoder(decimal_format="number").encode
-    token = base64.b64encode(f"{_KEY}:{_SECRET}".encode()).decode()
+    token = base64.b64encode(f"{KEY}:{SECRET}".encode()).decode()
     headers = {"Authorization": f"Basic {token}", "Content-Type": "application/json"}
 
     async def send_all(session: aiohttp.ClientSession, batches: Iterator[Events]) -> None:
         for events in batches:
-            async with session.post(job.url + _SEND_EVENTS, data=encode({"events": events})) as response:
-                _check(msgspec.json.decode(await response.read()))
+            async with session.post(job.url + SEND_EVENTS, data=encode({"events": events})) as response:
+                check_answer(msgspec.json.decode(await response.read()))
 
     async def work() -> None:
         batches = _batches(job)
@@ -182,16 +180,40 @@ def fail_once(job: Job) -> None:
         raise RuntimeError(message)
 
 
+def load(job: Job) -> None:
+    """What an upstream step has made, and a task has in memory when it begins."""
+    _IN_MEMORY[job.kind](job.path)
+
+
+@cache
+def _arrow_table(path: Path) -> Any:  # noqa: ANN401 - it would have to be imported
+    from pyarrow import parquet  # noqa: PLC0415 - it takes much memory, which is measured
+
+    return parquet.read_table(path)
+
+
+@cache
+def _frame(path: Path) -> Any:  # noqa: ANN401 - it would have to be imported
+    import pandas as pd  # type: ignore[import-untyped] # noqa: PLC0415 - it takes much memory, which is measured
+
+    return pd.read_parquet(path)
+
+
+_IN_MEMORY: Mapping[str, Callable[[Path], Any]] = {ARROW: _arrow_table, FRAME: _frame}
+
+
 def _execute(job: Job, run: str, *, try_number: int, **sending: Any) -> dict[str, Any]:
     from airflow.sdk.bases.operator import ExecutorSafeguard  # noqa: PLC0415 - see above
 
     from airflow_provider_bik.delivery import Sending  # noqa: PLC0415 - see above
+    from airflow_provider_bik.events import Reading  # noqa: PLC0415 - see above
     from airflow_provider_bik.operators.bik import BikSendEventsOperator  # noqa: PLC0415 - see above
     from airflow_provider_bik.transfers.sql_to_bik import SqlToBikOperator  # noqa: PLC0415 - see above
 
     common: dict[str, Any] = {
         "task_id": "send",
         "mapping": None if job.kind in {FLAT, ARRAY} else MAPPING,
+        "reading": Reading(default_region="IN") if job.kind in {REPEATED, READ} else None,
         "sending": Sending(max_concurrency=job.concurrency, **sending),
         "state_path": str(job.state),
     }
@@ -199,7 +221,8 @@ def _execute(job: Job, run: str, *, try_number: int, **sending: Any) -> dict[str
     if job.kind in {SQL, RETRY}:
         operator = SqlToBikOperator(sql=QUERY.format(table=job.path.stem), conn_id="shop", **common)
     else:
-        operator = BikSendEventsOperator(events=os.fspath(job.path), **common)
+        in_memory = _IN_MEMORY.get(job.kind)
+        operator = BikSendEventsOperator(events=in_memory(job.path) if in_memory else os.fspath(job.path), **common)
     task = {"dag_id": "dag", "run_id": run, "task_id": "send", "map_index": -1, "max_tries": 1}
     ti = SimpleNamespace(**task, try_number=try_number, xcom_push=lambda **_: None)
     # Airflow refuses to execute an operator that it has not begun itself.
@@ -224,17 +247,32 @@ def _csv_rows(path: Path) -> Iterator[Events]:
         rows = csv.reader(file)
         next(rows)
         while some := list(islice(rows, BATCH)):
-            yield [_event(row) for row in some]
+            yield [event_of(row) for row in some]
 
 
 def _parquet_rows(path: Path) -> Iterator[Events]:
     from pyarrow import parquet  # noqa: PLC0415 - it takes much memory, which is measured
 
     with parquet.ParquetFile(path) as file:
-        for block in file.iter_batches(batch_size=5000):
-            rows = iter(zip(*(column.to_pylist() for column in block.columns), strict=True))
-            while some := list(islice(rows, BATCH)):
-                yield [_event(row) for row in some]
+        yield from _rows_of_blocks(file.iter_batches(batch_size=5000))
+
+
+def _arrow_rows(path: Path) -> Iterator[Events]:
+    return _rows_of_blocks(_arrow_table(path).to_batches(max_chunksize=5000))
+
+
+def _rows_of_blocks(blocks: Any) -> Iterator[Events]:  # noqa: ANN401 - of Arrow
+    for block in blocks:
+        rows = iter(zip(*(column.to_pylist() for column in block.columns), strict=True))
+        while some := list(islice(rows, BATCH)):
+            yield [event_of(row) for row in some]
+
+
+def _frame_rows(path: Path) -> Iterator[Events]:
+    rows = _frame(path).itertuples(index=False, name=None)
+    while some := list(islice(rows, BATCH)):
+        # msgspec does not know the Timestamp of pandas.
+        yield [event_of((*row[:8], row[8].to_pydatetime())) for row in some]
 
 
 def _database_rows(path: Path) -> Iterator[Events]:
@@ -246,7 +284,7 @@ def _database_rows(path: Path) -> Iterator[Events]:
         while block := cursor.fetchmany(5000):
             rows = iter(block)
             while some := list(islice(rows, BATCH)):
-                yield [_event(row) for row in some]
+                yield [event_of(row) for row in some]
 
 
 _READERS: Mapping[str, Callable[[Path], Iterator[Events]]] = {
@@ -254,32 +292,12 @@ _READERS: Mapping[str, Callable[[Path], Iterator[Events]]] = {
     ARRAY: _lines,
     CSV: _csv_rows,
     PARQUET: _parquet_rows,
+    ARROW: _arrow_rows,
+    FRAME: _frame_rows,
+    REPEATED: _csv_rows,
+    READ: _csv_rows,
     SQL: _database_rows,
 }
-
-
-def _event(row: Any) -> dict[str, Any]:  # noqa: ANN401 - as each library gives them
-    order, name, phone, email, product, total, quantity, first, placed_at = row
-    return {
-        "eventName": "orderCompleted",
-        "name": name,
-        "phoneNumber": phone,
-        "email": email,
-        "createdAt": placed_at,
-        "eventProperties": {
-            "orderId": order,
-            "productId": product,
-            "total": total,
-            "quantity": quantity,
-            "first": first,
-        },
-    }
-
-
-def _check(answer: Mapping[str, object]) -> None:
-    if answer.get("status") != 200:  # noqa: PLR2004 - BIK's word for good
-        message = f"the server answered {answer!r}"
-        raise RuntimeError(message)
 
 
 CONTESTANTS: Mapping[str, Contestant] = MappingProxyType(
@@ -294,5 +312,5 @@ CONTESTANTS: Mapping[str, Contestant] = MappingProxyType(
 )
 """All of them, by the name in the table."""
 
-PREPARATIONS: Mapping[str, Contestant] = MappingProxyType({RETRY: fail_once})
+PREPARATIONS: Mapping[str, Contestant] = MappingProxyType({RETRY: fail_once, ARROW: load, FRAME: load})
 """What comes before the measured part, by the kind of input."""

@@ -13,18 +13,34 @@ from uuid import UUID
 
 import msgspec
 
-__all__ = ["ARRAY", "COLUMNS", "CSV", "FLAT", "INPUTS", "PARQUET", "QUERY", "RETRY", "SQL", "TABLE", "write_events"]
+from benchmarks.orders import COLUMNS
+
+__all__ = [
+    "ARRAY",
+    "ARROW",
+    "CSV",
+    "FLAT",
+    "FRAME",
+    "INPUTS",
+    "PARQUET",
+    "READ",
+    "REPEATED",
+    "RETRY",
+    "SQL",
+    "TABLE",
+    "write_events",
+]
 
 FLAT = "NDJSON in BIK's form"
-ARRAY = "the same with an array in each event"
+ARRAY = "NDJSON with an array in each event"
 CSV = "CSV with a mapping"
 PARQUET = "Parquet with a mapping"
+ARROW = "Arrow table with a mapping"
+FRAME = "pandas DataFrame with a mapping"
+REPEATED = "CSV, 20 % distinct customers"
+READ = "CSV, 20 % distinct customers, to be read by the libraries"
 SQL = "PostgreSQL with a mapping"
-RETRY = "the same on a retry"
-
-COLUMNS = ("id", "name", "phone", "email", "product", "total", "quantity", "first", "placed_at")
-
-QUERY = f"SELECT {', '.join(COLUMNS)} FROM {{table}} ORDER BY id"  # noqa: S608 - our own names
+RETRY = "PostgreSQL with a mapping, on a retry"
 
 TABLE = """
 CREATE TABLE IF NOT EXISTS {table} AS SELECT n AS id, 'Customer ' || n AS name, '+9198' || (10000000 + n) AS phone,
@@ -78,6 +94,27 @@ def _write_csv(path: Path, number: int) -> None:
         writer.writerows((*row[:8], _milliseconds(row[8])) for row in _rows(number))
 
 
+def _write_repeated(path: Path, number: int) -> None:
+    _write_customers(path, number, phone="+91{0}{1}", email="customer{}@example.com")
+
+
+def _write_to_be_read(path: Path, number: int) -> None:
+    """The same rows as people type them: no country, a zero and a space in the number, capitals in the address."""
+    _write_customers(path, number, phone="0{0} {1}", email="customer{}@Example.COM")
+
+
+def _write_customers(path: Path, number: int, *, phone: str, email: str) -> None:
+    rng = random.Random(number)  # noqa: S311 - the same input every time
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        for row in _rows(number):
+            customer = rng.randrange(number // 5)
+            digits = f"98{10**7 + customer}"
+            identity = (f"Customer {customer}", phone.format(digits[:5], digits[5:]), email.format(customer))
+            writer.writerow((row[0], *identity, *row[4:8], _milliseconds(row[8])))
+
+
 def _write_parquet(path: Path, number: int) -> None:
     import pyarrow as pa  # noqa: PLC0415 - it takes much memory, which is measured
     from pyarrow import parquet  # noqa: PLC0415 - as above
@@ -96,11 +133,15 @@ INPUTS: Mapping[str, tuple[str, Callable[[Path, int], None]]] = MappingProxyType
         ARRAY: (".arrays.ndjson", _write_arrays),
         CSV: (".csv", _write_csv),
         PARQUET: (".parquet", _write_parquet),
+        ARROW: (".parquet", _write_parquet),
+        FRAME: (".parquet", _write_parquet),
+        REPEATED: (".repeated.csv", _write_repeated),
+        READ: (".read.csv", _write_to_be_read),
         SQL: ("", _no_file),
         RETRY: ("", _no_file),
     }
 )
-"""The ends of their names, and what writes them."""
+"""The ends of their names, and what writes them; what is in memory when a task begins is read from a file before."""
 
 
 def _events(number: int) -> Iterator[dict[str, object]]:

@@ -5,37 +5,15 @@ The first input pays for imports and connections; only the second one is measure
 
 from __future__ import annotations
 
-import resource
 import sys
 import tempfile
-import time
 from dataclasses import replace
 from pathlib import Path
 
-import msgspec
-
 from benchmarks.contestants import CONTESTANTS, PREPARATIONS, Job
+from benchmarks.measuring import measure_work, print_measured
 
-__all__ = ["Measured", "main", "peak_memory"]
-
-_UNITS_PER_MB = 1024 * 1024 if sys.platform == "darwin" else 1024
-_STATUS = Path("/proc/self/status")
-
-
-class Measured(msgspec.Struct, frozen=True, kw_only=True):
-    """What one process used for one input.
-
-    Attributes:
-        seconds: Of the clock on the wall.
-        cpu: Seconds of CPU time, user and system, all threads.
-        peak: MB of memory at most, from the start of the process.
-        grown: MB by which that is more than at most before the measured input.
-    """
-
-    seconds: float
-    cpu: float
-    peak: float
-    grown: float
+__all__ = ["main"]
 
 
 def main(name: str, kind: str, warm_up: str, path: str, url: str, concurrency: str) -> None:
@@ -47,24 +25,12 @@ def main(name: str, kind: str, warm_up: str, path: str, url: str, concurrency: s
         prepare(first)
         contestant(first)
         prepare(job)
-        before = peak_memory()
-        cpu, seconds = time.process_time(), time.perf_counter()
-        contestant(job)
-        cpu, seconds = time.process_time() - cpu, time.perf_counter() - seconds
-    measured = Measured(seconds=seconds, cpu=cpu, peak=peak_memory(), grown=peak_memory() - before)
-    sys.stdout.write("\n" + msgspec.json.encode(measured).decode() + "\n")
+        measured = measure_work(lambda: contestant(job))
+    print_measured(measured)
 
 
 def _nothing(job: Job) -> None:
     """Most kinds of input need no preparation."""
-
-
-def peak_memory() -> float:
-    """MB of memory that this process has used at most."""
-    if _STATUS.exists():
-        # What `resource` tells includes the process that has started this one.
-        return int(_STATUS.read_text().partition("VmHWM:")[2].split()[0]) / 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _UNITS_PER_MB
 
 
 if __name__ == "__main__":

@@ -20,8 +20,9 @@ import msgspec
 
 from benchmarks.contestants import MAPPING, Job, airflow_environment, this_package
 from benchmarks.database import database
-from benchmarks.made_events import QUERY, SQL
-from benchmarks.one import peak_memory
+from benchmarks.made_events import SQL
+from benchmarks.measuring import peak_memory
+from benchmarks.orders import QUERY
 
 __all__ = ["main"]
 

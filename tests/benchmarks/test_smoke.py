@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.contestants import CONTESTANTS
+from benchmarks.goals import GOALS
 from benchmarks.made_events import INPUTS
 from benchmarks.plan import BY_HAND, ROWS, THIS
 
@@ -31,7 +32,8 @@ def test_the_quick_mode_prints_its_four_tables() -> None:
     assert {line.split(" | ")[1] for line in kinds[2:]} == {BY_HAND, ROWS, THIS}
     assert {line.split(" | ")[2] for line in compared[2:]} == set(CONTESTANTS) - {ROWS}
     assert len(sizes) == 2 + 2
-    assert all(line.endswith(("| yes |", "| no |")) for line in goals[2:])
+    assert {line.split(" | ")[0].strip("| ") for line in goals[2:]} == {goal.what for goal in GOALS}
+    assert all(line.endswith(("| yes |", "| no |", "| not measured |")) for line in goals[2:])
 
 
 def test_the_measurement_of_a_database_prints_its_two_tables() -> None:
