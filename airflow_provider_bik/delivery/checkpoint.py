@@ -44,6 +44,10 @@ follows."""
 AHEAD = 2.0
 """Seconds of sending that are read, and covered by a lease, in advance: it is then renewed before it is used up."""
 
+MOST_AHEAD = 25_000
+"""Events that are read in advance at most: so many are enough for any speed that one process reaches, and more would
+only fill its memory."""
+
 MAX_EXAMPLES = 5
 """Locations named for each reason."""
 
@@ -440,7 +444,7 @@ class Lease:
         elapsed = now - self._last_request
         self._shortest = min(SHORTEST_INTERVAL, 2 * self._shortest)
         rate = (sent_to - self._last_sent_to) / elapsed if elapsed > 0 else 0.0
-        self.ahead = max(self.least, int(rate * AHEAD))
+        self.ahead = max(self.least, min(MOST_AHEAD, int(rate * AHEAD)))
         self.requested_to = max(self.requested_to, read)
         self._last_request, self._last_sent_to = now, max(sent_to, self._last_sent_to)
 

@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_bik.delivery import Checkpoint, Counts
-from airflow_provider_bik.delivery.checkpoint import FIRST_INTERVAL, MAX_RANGES, SHORTEST_INTERVAL, Intervals, Lease
+from airflow_provider_bik.delivery.checkpoint import (
+    AHEAD,
+    FIRST_INTERVAL,
+    MAX_RANGES,
+    MOST_AHEAD,
+    SHORTEST_INTERVAL,
+    Intervals,
+    Lease,
+)
 from airflow_provider_bik.errors import BikRecordError
 from airflow_provider_bik.events.pipeline import Pipeline
 from airflow_provider_bik.events.reasons import Reason, Rejection
@@ -97,6 +105,14 @@ def test_without_a_list_of_doubts_everything_leased_and_not_settled_is_in_doubt(
         assert doubt == Intervals(checkpoint.settled).gaps(checkpoint.leased_to)
     else:
         assert doubt == Intervals(checkpoint.in_doubt)
+
+
+def test_a_lease_grows_with_the_speed_up_to_a_bound() -> None:
+    for rate in (10, 1000, 10**7):
+        lease = Lease(resumed_to=0, least=100)
+        for second in range(5):
+            lease.extend(float(second), sent_to=second * rate, read=second * rate + 1)
+        assert lease.ahead == max(100, min(MOST_AHEAD, int(rate * AHEAD)))
 
 
 def test_a_lease_is_renewed_soon_while_it_is_small_and_seldom_once_its_size_is_known() -> None:

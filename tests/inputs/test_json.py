@@ -368,7 +368,7 @@ def test_what_is_accepted_is_what_the_json_module_reads(tmp_path_factory: pytest
     if all(isinstance(item, dict) for item in expected):
         assert accepted == expected
     else:
-        # Beside what is no object, an object may be lost, but not unseen. One of an array may stand in a line of its own.
+        # Beside what is no object, an object may be lost, but not unseen. One of an array may have a line of its own.
         assert len(accepted) < len(items)
         left = (each for item in expected for each in [item, *(item if isinstance(item, list) else [])])
         assert all(item in left for item in accepted)
