@@ -118,6 +118,10 @@ class Try:
             os.kill(self.process, number)
 
 
+class RefusedError(Exception):
+    """A try has sent nothing, because nobody can say what an earlier one has sent."""
+
+
 @dataclass
 class Delivery:
     """One task instance: a directory for its state, an input, and as many tries as it takes."""
@@ -181,6 +185,9 @@ class Delivery:
 
         Returns:
             Whether it was still running; None if it had failed because its storage does not answer.
+
+        Raises:
+            RefusedError: The try before had failed so early that nobody knows of it, so that ``hold`` sends nothing.
         """
         before = len(bik.requests)
         started = self.start(**more)
@@ -190,6 +197,8 @@ class Delivery:
         started.signal(signal.SIGKILL)
         code = started.wait()
         if code == 1:
+            if self.options.get("on_unconfirmed") == "hold" and "no record of what it has sent" in started.errors():
+                raise RefusedError
             assert "BikStorageError" in started.errors(), started.errors()[-3000:]
             return None
         return code != 0

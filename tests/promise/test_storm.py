@@ -12,7 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.promise.support import FAULTS, Delivery, Workers, check_the_promise, copies, strict_sandbox, write_input
+from tests.promise.support import (
+    FAULTS,
+    Delivery,
+    RefusedError,
+    Workers,
+    check_the_promise,
+    copies,
+    strict_sandbox,
+    write_input,
+)
 
 LONG = bool(os.environ.get("BIK_STORM"))
 KILLS = 50 if LONG else 5
@@ -53,19 +62,27 @@ def test_a_storm_of_kills_loses_nothing_and_names_every_duplicate(
     kills = deliveries = failures = extra = 0
     while kills < KILLS:
         deliveries += 1
-        leased = 0
+        leased, refused = 0, False
         directory = tmp_path / str(deliveries)
         directory.mkdir()
         write_input(directory / "input.ndjson", NUMBER, bad_every=997)
         with strict_sandbox(faults=replace(FAULTS, seed=seed)) as bik:
             delivery = Delivery(workers, directory, bik.url, options)
             while kills < KILLS and delivery.tries < MOST_TRIES:
-                killed = delivery.killed_at_random(bik, rng, within=WITHIN, bad_store=bad_store)
+                try:
+                    killed = delivery.killed_at_random(bik, rng, within=WITHIN, bad_store=bad_store)
+                except RefusedError:
+                    refused = True
+                    break
                 if killed is False:
                     break
                 kills += bool(killed)
                 failures += killed is None
                 leased += delivery.in_doubt(NUMBER)
+            if refused:
+                # Before anything is sent, the place of the record is written down.
+                assert bik.requests == []
+                continue
             check_the_promise(bik, delivery, delivery.finish(), NUMBER)
             if on_unconfirmed == "hold":
                 assert max(copies(bik).values()) == 1

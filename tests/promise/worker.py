@@ -26,7 +26,7 @@ from airflow.sdk.bases.operator import ExecutorSafeguard
 
 from airflow_provider_bik.client import BikClient
 from airflow_provider_bik.delivery import Answer, Checkpoint, RejectedEvent, Sending
-from airflow_provider_bik.delivery.checkpoint import Lease
+from airflow_provider_bik.delivery.checkpoint import SHORTEST_INTERVAL, Lease
 from airflow_provider_bik.delivery.engine import _Engine
 from airflow_provider_bik.delivery.intake import Batch, Intake
 from airflow_provider_bik.errors import BikStorageError
@@ -199,7 +199,7 @@ def confirm_before_the_answer() -> None:
 
 def no_lease() -> None:
     def extend(self: Lease, now: float, *, sent_to: int, read: int) -> None:
-        self._last_request = now + 0 * (sent_to + read)
+        self._last_request, self._shortest = now + 0 * (sent_to + read), SHORTEST_INTERVAL
 
     Lease.extend = extend  # type: ignore[method-assign]
     Lease.covers = lambda _self, _end: True  # type: ignore[method-assign,assignment]

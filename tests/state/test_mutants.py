@@ -32,6 +32,7 @@ MOST = 60
 
 FIRST = {
     "checkpoint read before the claim": 188,
+    "owner looked up before the checkpoint is written": 130,
     "checkpoints of unnamed tries overlooked": 460,
     "generations that the record does not know overlooked": 122,
     "a lost past taken for none": 67,
