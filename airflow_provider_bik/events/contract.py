@@ -178,18 +178,6 @@ class Contract:
             self._note_zone()
         return converted, values.dropped_nulls
 
-    def property(self, value: object, name: str) -> object:
-        """Convert the value of one property, which is not an array or object; None if it is null.
-
-        Raises:
-            RejectionError: JSON or BIK cannot take it.
-        """
-        values = ValueReader(self._timezone, self.nulls)
-        converted = values.value(value, PROPERTIES, name, 1)
-        if values.assumed_zone:
-            self._note_zone()
-        return converted
-
     def date(self, value: object) -> tuple[datetime, str] | Rejection | None:
         """Read a ``createdAt``: the time, and the text that goes out; None if it is null."""
         if type(value) is str and value not in self.nulls and (moment := bik_time(value)):

@@ -41,9 +41,9 @@ def trim(text: str) -> str:
     return text.strip() if text.isascii() else text.strip(_AROUND)
 
 
-_ORDINARY_EMAIL = re.compile(
-    r"([A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*)@(?:[a-z0-9]+(?:-[a-z0-9]+)*\.)+([a-z]+)",
-)
+_MAILBOX = r"[A-Za-z0-9_+-]++(?:\.[A-Za-z0-9_+-]++)*+"
+_DOMAINS = r"(?:[a-z0-9]++(?:-[a-z0-9]++)*+\.)+"
+_ORDINARY_EMAIL = re.compile(rf"({_MAILBOX})@{_DOMAINS}([a-z]+)")
 """Local part and the last name of the domain. Of capitals in a domain and of two hyphens the library decides."""
 
 _LONGEST_ORDINARY = 64
@@ -118,10 +118,7 @@ def are_ordinary_emails(texts: Sequence[str]) -> bool:
 def _ordinary_lines() -> re.Pattern[str]:
     """As `_ORDINARY_EMAIL`, without the special names, a line each."""
     domains, mailboxes = map("|".join, map(sorted, _special()))
-    return re.compile(
-        rf"(?:(?!(?i:{mailboxes})@)[A-Za-z0-9_+-]++(?:\.[A-Za-z0-9_+-]++)*+@"
-        rf"(?:[a-z0-9]++(?:-[a-z0-9]++)*+\.)+(?!(?:{domains})\n)[a-z]++\n)*+"
-    )
+    return re.compile(rf"(?:(?!(?i:{mailboxes})@){_MAILBOX}@{_DOMAINS}(?!(?:{domains})\n)[a-z]++\n)*+")
 
 
 @cache

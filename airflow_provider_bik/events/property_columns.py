@@ -198,7 +198,7 @@ class RowProperties:
             (kind,) = kinds
             converted = _WHOLE[kind](there) if kind in _WHOLE else None
         if converted is None:
-            return each(values, partial(self.contract.property, name=name), odd)
+            return each(values, lambda value: self.contract.properties({name: value})[0].get(name), odd)
         if there is values:
             return converted
         following = iter(converted)

@@ -79,19 +79,15 @@ _SURE = frozenset({ZoneInfo, timezone})
 
 _DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _HOURS, _MINUTES = "0[0-9]|1[0-4]", "[0-5][0-9]"
-_ORDINARY = re.compile(
-    rf"{_DATE}(?:[T ][0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}(?:\.[0-9]{{3}}(?:[0-9]{{3}})?)?"
-    rf"(?:Z|[+-](?:{_HOURS}):{_MINUTES})?)?"
-)
+_CLOCK = r"[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{3}(?:[0-9]{3})?)?"
+_OFFSET = rf"(?:Z|[+-](?:{_HOURS}):{_MINUTES})"
+_ORDINARY = re.compile(rf"{_DATE}(?:{_CLOCK}{_OFFSET}?)?")
 """The part of the grammar that every `datetime.fromisoformat` reads in the same way."""
 
 _BIKS = rf"{_DATE}T[0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}\.[0-9]{{3}}Z"
 _is_biks = re.compile(_BIKS).fullmatch
 _biks_lines = re.compile(rf"(?:{_BIKS}\n)*+")
-_ordinary_lines = re.compile(
-    rf"(?:{_DATE}[T ][0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}(?:\.[0-9]{{3}}(?:[0-9]{{3}})?)?"
-    rf"(?:Z|[+-](?:{_HOURS}):{_MINUTES})\n)*+"
-)
+_ordinary_lines = re.compile(rf"(?:{_DATE}{_CLOCK}{_OFFSET}\n)*+")
 _zone_of = attrgetter("tzinfo")
 _NO_OFFSET = timedelta(0)
 _LENGTH_OF_SECONDS = len("2024-03-05T06:07:08Z")

@@ -155,7 +155,7 @@ class ValueReader:
                 continue
             if not isinstance(key, str):
                 raise RejectionError(Reason.VALUE_TYPE, f"{path} has a key of type {type(key).__name__}")
-            found = self.value(item, path, key, depth)
+            found = self._value(item, path, key, depth)
             if found is None:
                 self.dropped_nulls += 1
             else:
@@ -165,7 +165,7 @@ class ValueReader:
 
     def _array(self, value: list[object] | tuple[object, ...], path: str, depth: int) -> list[object]:
         self._enter(value, depth)
-        converted = [self.value(item, path, _MEMBER, depth) for item in value]
+        converted = [self._value(item, path, _MEMBER, depth) for item in value]
         kept = [item for item in converted if item is not None]
         self.dropped_nulls += len(converted) - len(kept)
         return kept
@@ -178,7 +178,7 @@ class ValueReader:
         if self._values > MAX_VALUES:
             raise RejectionError(Reason.EVENT_TOO_LARGE, f"more than {MAX_VALUES} values in eventProperties")
 
-    def value(self, value: object, path: str, key: str | None, depth: int) -> object:
+    def _value(self, value: object, path: str, key: str | None, depth: int) -> object:
         """Convert one value; None if it is null.
 
         Args:
@@ -205,7 +205,7 @@ class ValueReader:
     def _other(self, value: object, path: str, depth: int) -> object:
         match value:
             case Enum(value=inner):
-                return self.value(inner, path, None, depth)
+                return self._value(inner, path, None, depth)
             case str():
                 text = str(value)
                 return None if text in self._null_values else text
