@@ -217,5 +217,5 @@ def test_a_request_that_breaks_off_stores_nothing(bik: Sandbox) -> None:
     with socket.create_connection((str(address.hostname), address.port or 0)) as connection:
         connection.sendall(f"POST {SEND_EVENT} HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n\r\n{{".encode())
         assert eventually(lambda: len(bik.requests) == 1)
-    assert eventually(lambda: bik.log.statuses == {"none": 1})
+    assert eventually(lambda: bik.log.statuses == {"none": 1}), (bik.log.statuses, bik.requests)
     assert bik.ledger.count() == 0
